@@ -1,0 +1,113 @@
+#include "apiserver/ingest/known_issues.h"
+
+#include <fmt/format.h>
+#include <prometheus/counter.h>
+#include <prometheus/registry.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "common/status.h"
+#include "common/status_macros.h"
+
+namespace huatuo {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kKind = "known_issues";
+constexpr std::string_view kKey = "rules";
+
+absl::Status Refused(const std::string& of, const Refusal& refusal) {
+  return InvalidArgument(fmt::format("{}: {}: {}: accepted is {}", of, refusal.field,
+                                     refusal.detail, refusal.accepted));
+}
+
+absl::StatusOr<json::value> Parse(const std::string& of, const std::string& text) {
+  json::error_code error;
+  json::value document = json::parse(text, error);
+  if (error) return InvalidArgument(fmt::format("{}: not JSON: {}", of, error.message()));
+  return document;
+}
+
+}  // namespace
+
+KnownIssues::KnownIssues(FactStore& facts, prometheus::Registry& registry)
+    : facts_(facts),
+      matched_(prometheus::BuildCounter()
+                   .Name("huatuo_apiserver_known_issue_events_total")
+                   .Help("Events that a rule knew, by rule and what it does with them.")
+                   .Register(registry)),
+      entries_(std::make_shared<const Entries>()) {}
+
+absl::Status KnownIssues::Load(const std::string& file) {
+  if (file.empty()) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> kept, facts_.Fact(kKind, kKey));
+    if (!kept.has_value()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const json::value document, Parse("known issues in the store", *kept));
+    std::vector<KnownIssueRule> rules;
+    if (const auto bad = ReadRules(document, rules)) return Refused("known issues", *bad);
+    Use(std::move(rules));
+    return absl::OkStatus();
+  }
+  std::ifstream stream(file);
+  if (!stream) return NotFound(fmt::format("known_issues_file {}: cannot be read", file));
+  std::stringstream text;
+  text << stream.rdbuf();
+  ASSIGN_OR_RETURN(const json::value document, Parse("known_issues_file " + file, text.str()));
+  const Replaced replaced = Replace(document);
+  return replaced.refusal ? Refused("known_issues_file " + file, *replaced.refusal)
+                          : replaced.status;
+}
+
+KnownIssues::Replaced KnownIssues::Replace(const json::value& document) {
+  std::vector<KnownIssueRule> rules;
+  if (auto bad = ReadRules(document, rules)) return {std::move(bad), absl::OkStatus()};
+  const std::lock_guard lock(replacing_);
+  absl::Status status = facts_.Put(kKind, kKey, json::serialize(document));
+  if (status.ok()) Use(std::move(rules));
+  return {std::nullopt, std::move(status)};
+}
+
+void KnownIssues::Use(std::vector<KnownIssueRule> rules) {
+  auto next = std::make_shared<Entries>();
+  for (KnownIssueRule& rule : rules) {
+    prometheus::Counter& matched =
+        matched_.Add({{"rule", rule.name}, {"action", rule.silence ? "silence" : "label"}});
+    next->push_back({std::move(rule), &matched});
+  }
+  const std::lock_guard lock(mutex_);
+  entries_ = std::move(next);
+}
+
+std::shared_ptr<const KnownIssues::Entries> KnownIssues::entries() const {
+  const std::lock_guard lock(mutex_);
+  return entries_;
+}
+
+std::optional<KnownIssues::Verdict> KnownIssues::Judge(const json::object& document) const {
+  const std::shared_ptr<const Entries> all = entries();
+  for (const Entry& entry : *all) {
+    if (!Matches(entry.rule, document)) continue;
+    entry.matched->Increment();
+    return Verdict{entry.rule.name, entry.rule.silence};
+  }
+  return std::nullopt;
+}
+
+json::object KnownIssues::Json() const {
+  json::array items;
+  const std::shared_ptr<const Entries> all = entries();
+  for (const Entry& entry : *all) {
+    json::object item = RuleJson(entry.rule);
+    item["matched"] = static_cast<uint64_t>(entry.matched->Value());
+    items.push_back(std::move(item));
+  }
+  return {{"items", std::move(items)}, {"next_cursor", nullptr}};
+}
+
+}  // namespace huatuo

@@ -1,0 +1,294 @@
+#include "apiserver/ingest/service.h"
+
+#include <fmt/format.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "apiserver/ingest/catalogs.h"
+#include "apiserver/ingest/ingest_metrics.h"
+#include "apiserver/ingest/join_tokens.h"
+#include "apiserver/ingest/profile_session.h"
+#include "apiserver/ingest/session.h"
+#include "apiserver/ingest/stream.h"
+#include "common/status.h"
+#include "common/status_macros.h"
+#include "huatuo/v1/huatuo.grpc.pb.h"
+
+namespace huatuo {
+namespace {
+
+// A node that has gone without a word is noticed after 30 s + 10 s.
+constexpr int kKeepaliveMs = 30'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+constexpr std::chrono::seconds kGrace{2};
+// Around a profile of the largest size.
+constexpr size_t kEnvelopeBytes = 64;
+
+using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+
+class Refusal : public Reactor {
+ public:
+  explicit Refusal(const absl::Status& status) { Finish(ToGrpc(status)); }
+  void OnDone() override { delete this; }
+};
+
+// Who the peer is, as far as the transport knows.
+struct Peer {
+  std::string authorization;
+  bool certified = false;
+  std::vector<std::string> names;
+};
+
+Peer PeerOf(const grpc::CallbackServerContext& context, bool certified) {
+  Peer peer{.authorization = {}, .certified = certified, .names = {}};
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find("authorization");
+  if (found != metadata.end()) {
+    peer.authorization.assign(found->second.data(), found->second.size());
+  }
+  const auto auth = context.auth_context();
+  if (!certified || !auth) return peer;
+  for (const char* property : {"x509_common_name", "x509_subject_alternative_name"}) {
+    for (const grpc::string_ref& name : auth->FindPropertyValues(property)) {
+      peer.names.emplace_back(name.data(), name.size());
+    }
+  }
+  return peer;
+}
+
+absl::Status AllowNode(const JoinTokens& tokens, const Peer& peer, const std::string& node) {
+  RETURN_IF_ERROR(tokens.Allow(peer.authorization, node));
+  const auto& names = peer.names;
+  if (!peer.certified || std::find(names.begin(), names.end(), node) != names.end()) {
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError("node: the certificate is for another one");
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const IngestOptions& options) {
+  if (options.tls_certificate.empty() && options.tls_key.empty() && options.tls_client_ca.empty()) {
+    return grpc::InsecureServerCredentials();
+  }
+  if (options.tls_certificate.empty() || options.tls_key.empty()) {
+    return InvalidArgument("tls: certificate and key are needed both");
+  }
+  ASSIGN_OR_RETURN(std::string key, ReadSecret(options.tls_key));
+  ASSIGN_OR_RETURN(std::string certificate, ReadSecret(options.tls_certificate));
+  grpc::SslServerCredentialsOptions ssl(
+      options.tls_client_ca.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                    : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  if (!options.tls_client_ca.empty()) {
+    ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadSecret(options.tls_client_ca));
+  }
+  ssl.pem_key_cert_pairs.push_back({std::move(key), std::move(certificate)});
+  return grpc::SslServerCredentials(ssl);
+}
+
+// What both kinds of streams need.
+struct Parts {
+  Shared events;
+  ProfileShared profiles;
+};
+
+class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
+                    v1::Ingest::WithRawCallbackMethod_Profiles<v1::Ingest::Service>> {
+ public:
+  Service(const IngestOptions& options, const Parts& parts, JoinTokens tokens)
+      : options_(options), parts_(parts), tokens_(std::move(tokens)) {}
+
+  Reactor* Connect(grpc::CallbackServerContext* context) override {
+    return Open(*context, streams_, options_.max_message_bytes,
+                [this](Stream& stream, Stream::Allow allow) {
+                  return Session::Start(parts_.events,
+                                        stream.MakeWire<v1::ToNode>(std::move(allow)));
+                });
+  }
+
+  Reactor* Profiles(grpc::CallbackServerContext* context) override {
+    return Open(*context, profile_streams_, options_.max_message_bytes + kEnvelopeBytes,
+                [this](Stream& stream, Stream::Allow allow) {
+                  return ProfileSession::Start(
+                      parts_.profiles, stream.MakeWire<v1::ProfilesToNode>(std::move(allow)));
+                });
+  }
+
+  void EndAll(const absl::Status& status) {
+    streams_.EndAll(status);
+    profile_streams_.EndAll(status);
+  }
+
+ private:
+  using Start = std::function<std::shared_ptr<Exchange>(Stream& stream, Stream::Allow allow)>;
+
+  Reactor* Open(const grpc::CallbackServerContext& context, Streams& streams,
+                size_t max_message_bytes, const Start& start) {
+    Peer peer = PeerOf(context, !options_.tls_client_ca.empty());
+    const absl::Status known = tokens_.Check(peer.authorization);
+    if (!known.ok()) return Refuse("identity", known);
+    const auto stream = std::make_shared<Stream>(parts_.events.metrics, streams, max_message_bytes);
+    if (!streams.Add(stream, options_.max_streams)) {
+      return Refuse("too_many",
+                    ResourceExhausted(fmt::format("streams: more than {}", options_.max_streams)));
+    }
+    stream->Open(start(*stream, [this, peer = std::move(peer)](const std::string& node) {
+      return AllowNode(tokens_, peer, node);
+    }));
+    return stream.get();
+  }
+
+  Reactor* Refuse(std::string_view cause, const absl::Status& status) {
+    parts_.events.metrics.StreamRefused(cause);
+    return new Refusal(status);
+  }
+
+  const IngestOptions options_;
+  const Parts parts_;
+  const JoinTokens tokens_;
+  Streams streams_;
+  Streams profile_streams_;
+};
+
+}  // namespace
+
+struct IngestServer::State {
+  State(const IngestOptions& options, const IngestSinks& the_sinks, JoinTokens tokens)
+      : sinks(the_sinks),
+        metrics(sinks.registry),
+        profile_metrics(sinks.registry),
+        catalogs(sinks.facts),
+        writer(std::make_unique<Writer>(sinks.appender, sinks.committed, metrics, sinks.clock,
+                                        options.writer)),
+        profile_writer(std::make_unique<ProfileWriter>(sinks.profiles, profile_metrics, sinks.clock,
+                                                       options.writer)),
+        waits(sinks.pods == nullptr ? nullptr
+                                    : std::make_unique<PodWaits>(*sinks.pods, sinks.clock,
+                                                                 sinks.registry, options.pod_wait)),
+        service(options,
+                {.events = {.clock = sinks.clock,
+                            .appender = sinks.appender,
+                            .catalogs = catalogs,
+                            .nodes = sinks.nodes,
+                            .series = sinks.series,
+                            .writer = *writer,
+                            .metrics = metrics,
+                            .issues = sinks.issues,
+                            .waits = waits.get()},
+                 .profiles = {.clock = sinks.clock,
+                              .appender = sinks.profiles,
+                              .nodes = sinks.nodes,
+                              .writer = *profile_writer,
+                              .fence = profile_fence,
+                              .metrics = profile_metrics,
+                              .streams = metrics}},
+                std::move(tokens)) {}
+
+  absl::Status Listen(const IngestOptions& options);
+  void KeepTidy();
+  void Tidy();
+
+  const IngestSinks sinks;
+  IngestMetrics metrics;
+  ProfileMetrics profile_metrics;
+  Catalogs catalogs;
+  ProfileFence profile_fence;
+  std::unique_ptr<Writer> writer;
+  std::unique_ptr<ProfileWriter> profile_writer;
+  std::unique_ptr<PodWaits> waits;  // null: there is no cluster
+  Service service;
+  std::unique_ptr<grpc::Server> server;
+  std::string address;
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool stop = false;
+  std::thread tidier;
+};
+
+absl::Status IngestServer::State::Listen(const IngestOptions& options) {
+  ASSIGN_OR_RETURN(const auto credentials, Credentials(options));
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options.listen, credentials, &port);
+  builder.RegisterService(&service);
+  // Twice the limit, so that the reason for a message that is too large is ours.
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes * 2));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // A second process on the port is a mistake to be told, not load to be shared.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  server = builder.BuildAndStart();
+  if (!server || port == 0)
+    return Unavailable(fmt::format("listen: {}: not possible", options.listen));
+  address = options.listen.substr(0, options.listen.rfind(':') + 1) + std::to_string(port);
+  tidier = std::thread([this] { KeepTidy(); });
+  return absl::OkStatus();
+}
+
+void IngestServer::State::KeepTidy() {
+  std::unique_lock lock(mutex);
+  while (!wake.wait_for(lock, std::chrono::seconds(1), [this] { return stop; })) {
+    lock.unlock();
+    Tidy();
+    lock.lock();
+  }
+}
+
+void IngestServer::State::Tidy() {
+  sinks.series.Sweep();
+  const SeriesTable::Counts counts = sinks.series.counts();
+  metrics.Series(counts.series, counts.samples, counts.refused_series, counts.conflicting,
+                 counts.duplicates, counts.muted);
+  metrics.NodesKept(sinks.nodes.Flush().ok());
+}
+
+absl::StatusOr<std::unique_ptr<IngestServer>> IngestServer::Start(const IngestOptions& options,
+                                                                  const IngestSinks& sinks) {
+  JoinTokens tokens;
+  if (!options.join_tokens.empty()) {
+    ASSIGN_OR_RETURN(tokens, JoinTokens::Load(options.join_tokens));
+  }
+  auto state = std::make_unique<State>(options, sinks, std::move(tokens));
+  RETURN_IF_ERROR(state->Listen(options));
+  return std::unique_ptr<IngestServer>(new IngestServer(std::move(state)));
+}
+
+IngestServer::IngestServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+IngestServer::~IngestServer() { Shutdown(); }
+
+std::string IngestServer::address() const { return state_->address; }
+
+std::optional<std::string> IngestServer::Stalled(int64_t boot_now_ns) const {
+  if (!state_->writer) return std::nullopt;
+  const std::optional<std::string> events = state_->writer->Stalled(boot_now_ns);
+  return events ? events : state_->profile_writer->Stalled(boot_now_ns);
+}
+
+void IngestServer::Shutdown() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (std::exchange(state_->stop, true)) return;
+  }
+  state_->wake.notify_all();
+  state_->tidier.join();
+  state_->service.EndAll(Unavailable("the apiserver is going down"));
+  state_->server->Shutdown(std::chrono::system_clock::now() + kGrace);
+  state_->server->Wait();
+  state_->waits.reset();
+  state_->writer.reset();
+  state_->profile_writer.reset();
+  state_->Tidy();
+}
+
+}  // namespace huatuo

@@ -1,0 +1,145 @@
+#include "apiserver/ingest/stream.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "common/status.h"
+
+namespace huatuo {
+namespace {
+
+// A node that is sent more than this without reading any of it has stopped reading.
+constexpr size_t kMaxUnsent = 1000;
+
+std::string Bytes(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (!buffer.Dump(&slices).ok()) return bytes;
+  bytes.reserve(buffer.Length());
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+bool Streams::Add(const std::shared_ptr<Stream>& stream, size_t max) {
+  const std::lock_guard lock(mutex_);
+  if (open_.size() >= max) return false;
+  open_[stream.get()] = stream;
+  return true;
+}
+
+void Streams::Remove(const Stream* stream) {
+  const std::lock_guard lock(mutex_);
+  open_.erase(stream);
+}
+
+void Streams::EndAll(const absl::Status& status) {
+  std::vector<std::shared_ptr<Stream>> open;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, stream] : open_) {
+      if (auto alive = stream.lock()) open.push_back(std::move(alive));
+    }
+  }
+  for (const auto& stream : open) stream->End(status);
+}
+
+void Stream::Open(std::shared_ptr<Exchange> exchange) {
+  self_ = shared_from_this();
+  exchange_ = std::move(exchange);
+  StartRead(&incoming_);
+}
+
+absl::StatusOr<Exchange::Next> Stream::Receive() {
+  if (incoming_.Length() > max_message_bytes_) {
+    metrics_.StreamRefused("too_large");
+    return InvalidArgument(
+        fmt::format("message: {} bytes: at most {}", incoming_.Length(), max_message_bytes_));
+  }
+  return exchange_->Receive(Bytes(incoming_));
+}
+
+void Stream::OnReadDone(bool ok) {
+  if (!ok) return End(absl::OkStatus());
+  const absl::StatusOr<Exchange::Next> next = Receive();
+  incoming_.Clear();
+  if (!next.ok()) return End(next.status());
+  const std::lock_guard lock(mutex_);
+  if (end_) return;
+  if (*next == Exchange::Next::kPause && !std::exchange(resumed_early_, false)) {
+    paused_ = true;
+    return;
+  }
+  StartRead(&incoming_);
+}
+
+void Stream::Resume() {
+  const std::lock_guard lock(mutex_);
+  if (end_) return;
+  if (std::exchange(paused_, false)) {
+    StartRead(&incoming_);
+  } else {
+    resumed_early_ = true;
+  }
+}
+
+void Stream::Send(Outgoing message) {
+  const std::lock_guard lock(mutex_);
+  if (end_) return;
+  // Only the newest ack says something.
+  if (message.is_ack && !queue_.empty() && queue_.back().is_ack) {
+    queue_.back() = std::move(message);
+    return;
+  }
+  if (queue_.size() >= kMaxUnsent) {
+    end_ = ResourceExhausted(fmt::format("{} messages wait to be read", queue_.size()));
+    metrics_.StreamRefused("not_reading");
+    queue_.clear();
+    return FinishIfIdle();
+  }
+  queue_.push_back(std::move(message));
+  if (!writing_) WriteNext();
+}
+
+void Stream::WriteNext() {
+  const grpc::Slice slice(queue_.front().bytes);
+  outgoing_ = grpc::ByteBuffer(&slice, 1);
+  queue_.pop_front();
+  writing_ = true;
+  StartWrite(&outgoing_);
+}
+
+void Stream::OnWriteDone(bool ok) {
+  const std::lock_guard lock(mutex_);
+  writing_ = false;
+  if (!ok) queue_.clear();
+  if (!queue_.empty()) return WriteNext();
+  FinishIfIdle();
+}
+
+void Stream::End(const absl::Status& status) {
+  const std::lock_guard lock(mutex_);
+  if (end_) return;
+  end_ = status;
+  FinishIfIdle();
+}
+
+void Stream::FinishIfIdle() {
+  if (!end_ || writing_ || finished_) return;
+  finished_ = true;
+  Finish(ToGrpc(*end_));
+}
+
+void Stream::OnDone() {
+  exchange_.reset();
+  streams_.Remove(this);
+  // The last use of this object.
+  const auto self = std::move(self_);
+}
+
+}  // namespace huatuo

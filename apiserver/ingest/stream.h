@@ -1,0 +1,104 @@
+// One bidirectional gRPC stream and its exchange. With service.cc the only place that sees gRPC.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "apiserver/ingest/exchange.h"
+#include "apiserver/ingest/ingest_metrics.h"
+#include "common/grpc_status.h"
+
+namespace huatuo {
+
+class Stream;
+
+// The streams that are open. Thread-safe.
+class Streams {
+ public:
+  // False when there are too many.
+  bool Add(const std::shared_ptr<Stream>& stream, size_t max);
+  void Remove(const Stream* stream);
+  void EndAll(const absl::Status& status);
+
+ private:
+  std::mutex mutex_;
+  std::map<const Stream*, std::weak_ptr<Stream>> open_;
+};
+
+// Owns itself until gRPC is done with it; everybody else holds weak pointers.
+class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+               public std::enable_shared_from_this<Stream> {
+ public:
+  using Allow = std::function<absl::Status(const std::string& node)>;
+  Stream(IngestMetrics& metrics, Streams& streams, size_t max_message_bytes)
+      : metrics_(metrics), streams_(streams), max_message_bytes_(max_message_bytes) {}
+
+  // What an exchange in these messages needs of this stream.
+  template <typename ToNode>
+  WireOf<ToNode> MakeWire(Allow allow) {
+    const std::weak_ptr<Stream> weak = weak_from_this();
+    return {.send =
+                [weak](const ToNode& message) {
+                  const auto self = weak.lock();
+                  if (self) self->Send({message.SerializeAsString(), message.has_ack()});
+                },
+            .end =
+                [weak](const absl::Status& status) {
+                  if (const auto self = weak.lock()) self->End(status);
+                },
+            .resume =
+                [weak] {
+                  if (const auto self = weak.lock()) self->Resume();
+                },
+            .allow = std::move(allow)};
+  }
+
+  // Begins to read; the stream stays alive until OnDone.
+  void Open(std::shared_ptr<Exchange> exchange);
+  // Ends it with `status` once what is being written has been sent; the first status counts.
+  void End(const absl::Status& status);
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override { End(absl::CancelledError("stream: cancelled")); }
+  void OnDone() override;
+
+ private:
+  struct Outgoing {
+    std::string bytes;
+    bool is_ack = false;
+  };
+
+  absl::StatusOr<Exchange::Next> Receive();
+  void Send(Outgoing message);
+  void Resume();
+  void WriteNext();
+  void FinishIfIdle();
+
+  IngestMetrics& metrics_;
+  Streams& streams_;
+  const size_t max_message_bytes_;
+  std::shared_ptr<Stream> self_;
+  std::shared_ptr<Exchange> exchange_;
+  grpc::ByteBuffer incoming_;
+  grpc::ByteBuffer outgoing_;
+
+  std::mutex mutex_;  // of all below
+  std::deque<Outgoing> queue_;
+  bool writing_ = false;
+  bool paused_ = false;
+  bool resumed_early_ = false;
+  bool finished_ = false;
+  std::optional<absl::Status> end_;
+};
+
+}  // namespace huatuo

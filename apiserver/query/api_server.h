@@ -1,0 +1,72 @@
+// Everything that the apiserver serves over HTTP: REST, metrics, health, the console.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "apiserver/config/live_config.h"
+#include "apiserver/ingest/known_issues.h"
+#include "apiserver/ingest/nodes.h"
+#include "apiserver/query/auth.h"
+#include "apiserver/query/console.h"
+#include "apiserver/query/health.h"
+#include "apiserver/query/http_server.h"
+#include "apiserver/store/commit_signal.h"
+#include "apiserver/store/profile_store.h"
+#include "apiserver/store/series.h"
+#include "apiserver/store/store.h"
+#include "apiserver/tasks/tasks.h"
+#include "common/clock.h"
+
+namespace huatuo {
+
+struct ApiOptions {
+  ServerOptions server;
+  // Without tokens everything is allowed on a loopback address, and no other is accepted.
+  std::vector<Token> tokens;
+  // What a request without a token may do when there are tokens.
+  Role anonymous = Role::kPublic;
+  // Instead of the tokens, when set.
+  Authorizer authorizer;
+  std::chrono::milliseconds parameter_timeout{5'000};
+};
+
+// What is served. All of it must outlive the server.
+struct ApiSources {
+  Querier& querier;
+  ProfileQuerier& profiles;
+  Nodes& nodes;
+  LiveConfig& config;
+  KnownIssues& issues;
+  Tasks& tasks;
+  const SeriesTable& series;
+  CommitSignal& commits;
+  prometheus::Registry& registry;
+  const Clock& clock;
+  std::vector<Check> checks;
+  const Console& console;
+};
+
+class ApiServer {
+ public:
+  // InvalidArgument: options that contradict each other; else as HttpServer::Start.
+  static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const ApiOptions& options,
+                                                          const ApiSources& sources);
+
+  std::string address() const { return server_->address(); }
+  void Shutdown() { server_->Shutdown(); }
+
+ private:
+  ApiServer(std::unique_ptr<HttpCounts> counts, std::unique_ptr<HttpServer> server)
+      : counts_(std::move(counts)), server_(std::move(server)) {}
+
+  std::unique_ptr<HttpCounts> counts_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+}  // namespace huatuo

@@ -1,0 +1,234 @@
+#include "apiserver/query/exposition.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iterator>
+
+#include "apiserver/query/accept.h"
+
+namespace huatuo {
+namespace {
+
+constexpr std::string_view kOpenMetricsType = "application/openmetrics-text";
+
+void Number(std::string& out, double value) {
+  if (std::isnan(value)) {
+    out += "NaN";
+  } else if (std::isinf(value)) {
+    out += value > 0 ? "+Inf" : "-Inf";
+  } else {
+    fmt::format_to(std::back_inserter(out), "{}", value);
+  }
+}
+
+void Escape(std::string& out, std::string_view text, bool quotes) {
+  for (const char c : text) {
+    if (c == '\\') {
+      out += "\\\\";
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '"' && quotes) {
+      out += "\\\"";
+    } else {
+      out += c;
+    }
+  }
+}
+
+std::string_view TypeName(v1::MetricType::Type type, bool open_metrics) {
+  switch (type) {
+    case v1::MetricType::COUNTER:
+      return "counter";
+    case v1::MetricType::GAUGE:
+      return "gauge";
+    case v1::MetricType::HISTOGRAM:
+      return "histogram";
+    default:
+      return open_metrics ? "unknown" : "untyped";
+  }
+}
+
+// Seconds with milliseconds: what a scraper keeps of a time.
+void OpenMetricsTime(std::string& out, int64_t time_ns) {
+  const int64_t ms = time_ns / 1'000'000;
+  fmt::format_to(std::back_inserter(out), "{}.{:03}", ms / 1000, ms % 1000);
+}
+
+std::string Labels(const prometheus::ClientMetric& metric) {
+  std::string labels;
+  for (const auto& label : metric.label) {
+    if (!labels.empty()) labels += ',';
+    labels += label.name + "=\"";
+    Escape(labels, label.value, true);
+    labels += '"';
+  }
+  return labels;
+}
+
+v1::MetricType::Type TypeOf(prometheus::MetricType type) {
+  switch (type) {
+    case prometheus::MetricType::Counter:
+      return v1::MetricType::COUNTER;
+    case prometheus::MetricType::Gauge:
+      return v1::MetricType::GAUGE;
+    case prometheus::MetricType::Histogram:
+      return v1::MetricType::HISTOGRAM;
+    default:
+      return v1::MetricType::UNTYPED;
+  }
+}
+
+double ValueOf(const prometheus::MetricFamily& family, const prometheus::ClientMetric& metric) {
+  switch (family.type) {
+    case prometheus::MetricType::Counter:
+      return metric.counter.value;
+    case prometheus::MetricType::Gauge:
+      return metric.gauge.value;
+    case prometheus::MetricType::Summary:
+      return metric.summary.sample_sum;
+    default:
+      return metric.untyped.value;
+  }
+}
+
+}  // namespace
+
+ExpositionFormat NegotiateExposition(std::string_view accept) {
+  double open_metrics = 0;
+  double text = 0;
+  double any = 0;
+  for (const AcceptedItem& item : ParseAccept(accept)) {
+    const std::string_view version = item.Parameter("version");
+    if (item.name == kOpenMetricsType && (version.empty() || version == "1.0.0")) {
+      open_metrics = std::max(open_metrics, item.q);
+    }
+    if (item.name == "text/plain") text = std::max(text, item.q);
+    if (item.name == "text/*" || item.name == "*/*") any = std::max(any, item.q);
+  }
+  if (text == 0) text = any;
+  return open_metrics > 0 && open_metrics >= text ? ExpositionFormat::kOpenMetrics
+                                                  : ExpositionFormat::kText;
+}
+
+std::string_view ContentType(ExpositionFormat format) {
+  return format == ExpositionFormat::kOpenMetrics
+             ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+             : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+std::string Exposition::Bound(double bound) const {
+  std::string text;
+  Number(text, bound);
+  // OpenMetrics asks for "1.0" where the older format has "1".
+  if (open_metrics() && text.find_first_not_of("-0123456789") == std::string::npos) text += ".0";
+  return text;
+}
+
+void Exposition::Header(std::string_view name, std::string_view help, v1::MetricType::Type type) {
+  type_ = type;
+  name_ = name;
+  const std::string_view total = "_total";
+  const bool cut = open_metrics() && type == v1::MetricType::COUNTER && name.ends_with(total);
+  if (cut) name_.resize(name_.size() - total.size());
+  header_ = fmt::format("# HELP {} ", name_);
+  Escape(header_, help, open_metrics());
+  header_ += fmt::format("\n# TYPE {} {}\n", name_, TypeName(type, open_metrics()));
+}
+
+void Exposition::Begin(const Family& family) {
+  Header(family.name, family.help, family.type);
+  bounds_.clear();
+  for (const double bound : family.bounds) bounds_.push_back(Bound(bound));
+  bounds_.emplace_back("+Inf");
+}
+
+void Exposition::AddSample(const Sample& sample) {
+  if (!header_.empty()) text_ += header_;
+  header_.clear();
+  text_ += name_;
+  text_ += sample.suffix;
+  const bool extra = !sample.extra_name.empty();
+  if (extra || !sample.labels.empty()) text_ += '{';
+  text_ += sample.labels;
+  if (extra) {
+    if (!sample.labels.empty()) text_ += ',';
+    text_.append(sample.extra_name).append("=\"").append(sample.extra_value) += '"';
+  }
+  if (extra || !sample.labels.empty()) text_ += '}';
+  text_ += ' ';
+  if (sample.suffix == "_created") {
+    OpenMetricsTime(text_, static_cast<int64_t>(sample.value));
+  } else {
+    Number(text_, sample.value);
+  }
+  if (sample.time_ns != 0) {
+    text_ += ' ';
+    if (open_metrics()) {
+      OpenMetricsTime(text_, sample.time_ns);
+    } else {
+      fmt::format_to(std::back_inserter(text_), "{}", sample.time_ns / 1'000'000);
+    }
+  }
+  text_ += '\n';
+}
+
+void Exposition::AddHistogram(const SeriesView& series) {
+  const size_t buckets = std::min(bounds_.size(), series.cumulative.size());
+  for (size_t i = 0; i < buckets; ++i) {
+    AddSample({"_bucket", series.labels, "le", bounds_[i],
+               static_cast<double>(series.cumulative[i]), series.time_ns});
+  }
+  const double count =
+      series.cumulative.empty() ? 0 : static_cast<double>(series.cumulative.back());
+  AddSample({"_sum", series.labels, {}, {}, series.sum, series.time_ns});
+  AddSample({"_count", series.labels, {}, {}, count, series.time_ns});
+}
+
+void Exposition::Add(const SeriesView& series) {
+  const bool counter = type_ == v1::MetricType::COUNTER;
+  if (type_ == v1::MetricType::HISTOGRAM) {
+    AddHistogram(series);
+  } else {
+    const std::string_view suffix = counter && open_metrics() ? "_total" : "";
+    AddSample({suffix, series.labels, {}, {}, series.value, series.time_ns});
+  }
+  const bool cumulative = counter || type_ == v1::MetricType::HISTOGRAM;
+  if (open_metrics() && cumulative && series.start_time_ns != 0) {
+    AddSample({"_created",
+               series.labels,
+               {},
+               {},
+               static_cast<double>(series.start_time_ns),
+               series.time_ns});
+  }
+}
+
+void Exposition::Add(const prometheus::MetricFamily& family) {
+  Header(family.name, family.help, TypeOf(family.type));
+  for (const prometheus::ClientMetric& metric : family.metric) {
+    AddOwn(family, metric, Labels(metric));
+  }
+}
+
+void Exposition::AddOwn(const prometheus::MetricFamily& family,
+                        const prometheus::ClientMetric& metric, std::string_view labels) {
+  if (family.type != prometheus::MetricType::Histogram) {
+    const bool counter = family.type == prometheus::MetricType::Counter;
+    AddSample({counter && open_metrics() ? "_total" : "", labels, {}, {}, ValueOf(family, metric)});
+    return;
+  }
+  for (const auto& bucket : metric.histogram.bucket) {
+    AddSample({"_bucket", labels, "le", Bound(bucket.upper_bound),
+               static_cast<double>(bucket.cumulative_count)});
+  }
+  AddSample({"_sum", labels, {}, {}, metric.histogram.sample_sum});
+  AddSample({"_count", labels, {}, {}, static_cast<double>(metric.histogram.sample_count)});
+}
+
+std::string Exposition::Finish() && {
+  if (open_metrics()) text_ += "# EOF\n";
+  return std::move(text_);
+}
+
+}  // namespace huatuo

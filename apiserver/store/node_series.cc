@@ -1,0 +1,322 @@
+#include "apiserver/store/node_series.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "apiserver/store/series_labels.h"
+#include "common/status.h"
+#include "common/status_macros.h"
+
+namespace huatuo {
+namespace {
+
+constexpr uint64_t kMissedRounds = 3;
+constexpr int64_t kKeptAfterClose = 60'000'000'000;
+
+// Scrapers refuse samples that are much older or newer than their own clock; less than this is the
+// time that a sample takes to get here.
+constexpr int64_t kTrustedSkewNs = 60'000'000'000;
+
+// So that sums and differences of two times fit: until 2116.
+int64_t Bounded(int64_t time_ns) { return std::clamp<int64_t>(time_ns, 0, (1LL << 62) - 1); }
+
+absl::Status CheckHistogram(const v1::MetricType& metric, const v1::HistogramSample& sample) {
+  if (metric.type() != v1::MetricType::HISTOGRAM) {
+    return InvalidArgument(
+        fmt::format("histogram of series {}: {} is none", sample.id(), metric.name()));
+  }
+  if (sample.cumulative_size() != static_cast<int>(metric.buckets()) + 1) {
+    return InvalidArgument(fmt::format("histogram of series {}: {} counts: {} has {}", sample.id(),
+                                       sample.cumulative_size(), metric.name(),
+                                       metric.buckets() + 1));
+  }
+  if (!std::is_sorted(sample.cumulative().begin(), sample.cumulative().end())) {
+    return InvalidArgument(
+        fmt::format("histogram of series {}: cumulative counts decrease", sample.id()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void NodeSeries::Open(std::string_view node_labels, uint64_t session,
+                      std::shared_ptr<const v1::Catalog> catalog, std::vector<uint32_t> muted,
+                      int64_t now_ns) {
+  if (session < session_) return;
+  const int64_t lost_ns = closed_ns_ >= 0 ? closed_ns_ : now_ns;
+  for (auto& [name, family] : families_) {
+    for (auto& [labels, series] : family.series) {
+      if (!series.owned) continue;
+      series.owned = false;
+      series.lost_round = completed_;
+      series.lost_ns = lost_ns;
+      if (series.sampled_round < completed_) series.time_ns = completed_time_ns_;
+    }
+  }
+  targets_.clear();
+  subjects_.Clear();
+  node_labels_ = node_labels;
+  session_ = session;
+  closed_ns_ = -1;
+  catalog_ = std::move(catalog);
+  muted_ = std::move(muted);
+}
+
+void NodeSeries::Close(uint64_t session, int64_t now_ns) {
+  if (session == session_ && closed_ns_ < 0) closed_ns_ = now_ns;
+}
+
+absl::Status NodeSeries::Apply(uint64_t session, const v1::MetricBatch& batch, int64_t wall_ns) {
+  if (session != session_ || closed_ns_ >= 0) {
+    return absl::AbortedError("metrics of a session that is not the newest of its node");
+  }
+  for (const v1::SeriesAnnounce& announce : batch.announce()) RETURN_IF_ERROR(Announce(announce));
+  Trust(batch.samples().time_ns(), wall_ns);
+  RETURN_IF_ERROR(Sample(batch.samples()));
+  for (const uint32_t id : batch.end()) RETURN_IF_ERROR(End(id));
+  return absl::OkStatus();
+}
+
+absl::Status NodeSeries::Announce(const v1::SeriesAnnounce& announce) {
+  if (static_cast<int64_t>(announce.unit()) >= catalog_->units_size()) {
+    return InvalidArgument(fmt::format("series {}: unit {}: the catalog has {}", announce.id(),
+                                       announce.unit(), catalog_->units_size()));
+  }
+  const v1::Unit& unit = catalog_->units(static_cast<int>(announce.unit()));
+  if (static_cast<int64_t>(announce.metric()) >= unit.metrics_size()) {
+    return InvalidArgument(fmt::format("series {}: metric {}: unit {} has {}", announce.id(),
+                                       announce.metric(), unit.name(), unit.metrics_size()));
+  }
+  Target target{.metric = &unit.metrics(static_cast<int>(announce.metric())),
+                .family = nullptr,
+                .series = {}};
+  if (targets_.contains(announce.id())) {
+    return InvalidArgument(fmt::format("series {}: announced twice", announce.id()));
+  }
+  if (std::find(muted_.begin(), muted_.end(), announce.unit()) != muted_.end()) {
+    ++counts_.muted;
+  } else {
+    RETURN_IF_ERROR(Keep(announce, target));
+  }
+  targets_.emplace(announce.id(), target);
+  return absl::OkStatus();
+}
+
+absl::Status NodeSeries::Keep(const v1::SeriesAnnounce& announce, Target& target) {
+  if (!target.metric->container()) return Place(announce, "", target);
+  const v1::Container& container = announce.container();
+  SeriesSubjects::Subject* const subject = subjects_.Find(container);
+  if (subject == nullptr) return Place(announce, subjects_.Unnamed(container), target);
+  target.subject = subject;
+  subject->series.push_back(announce.id());
+  return Place(announce, subject->labels, target);
+}
+
+absl::Status NodeSeries::Place(const v1::SeriesAnnounce& announce, std::string_view container,
+                               Target& target) {
+  ASSIGN_OR_RETURN(std::string labels,
+                   SeriesLabels(node_labels_, container, *target.metric, announce));
+  FamilySeries* family = FindFamily(*target.metric);
+  if (family == nullptr) {
+    ++counts_.conflicting;
+    return absl::OkStatus();
+  }
+  auto found = family->series.find(labels);
+  if (found == family->series.end()) {
+    if (series_ >= max_series_) {
+      ++counts_.refused_series;
+      return absl::OkStatus();
+    }
+    found = family->series.emplace(std::move(labels), Series{}).first;
+    ++series_;
+  } else if (found->second.owned) {
+    const std::string unnamed = UnnamedPod(target);
+    if (!unnamed.empty() && unnamed != container) return Place(announce, unnamed, target);
+    ++counts_.duplicates;
+    return absl::OkStatus();
+  }
+  found->second.owned = true;
+  found->second.id = announce.id();
+  found->second.container_size = static_cast<uint32_t>(container.size());
+  // A value that was taken over is as old as it was until the node sends one.
+  found->second.sampled_round = completed_;
+  target.family = family;
+  target.series = found;
+  return absl::OkStatus();
+}
+
+// For a pod as a whole that was made anew under its name, while the series of the one before are
+// still there: the text with its uid, until they are gone. Else empty.
+std::string NodeSeries::UnnamedPod(const Target& target) {
+  if (target.subject == nullptr || !target.subject->container.id().empty()) return "";
+  target.subject->stale = true;
+  return subjects_.Unnamed(target.subject->container);
+}
+
+// A series whose new text another one still has, as that of a pod which was made anew under its
+// name, keeps its old one until the next time.
+void NodeSeries::Relabel(SeriesSubjects::Subject& subject) {
+  subject.stale = false;
+  for (const uint32_t id : subject.series) {
+    const auto found = targets_.find(id);
+    if (found == targets_.end() || found->second.family == nullptr) continue;
+    if (!Rename(found->second)) subject.stale = true;
+  }
+}
+
+bool NodeSeries::Rename(Target& target) {
+  SeriesByLabels& all = target.family->series;
+  const std::string& old = target.series->first;
+  const size_t begin = node_labels_.size() + 1;
+  const std::string& container = target.subject->labels;
+  std::string labels =
+      old.substr(0, begin) + container + old.substr(begin + target.series->second.container_size);
+  if (labels == old) return true;
+  const auto other = all.find(labels);
+  if (other != all.end()) {
+    if (other->second.owned) return false;
+    Erase(*target.family, other);
+  }
+  auto node = all.extract(target.series);
+  labels.shrink_to_fit();
+  node.key() = std::move(labels);
+  node.mapped().container_size = static_cast<uint32_t>(container.size());
+  target.series = all.insert(std::move(node)).position;
+  return true;
+}
+
+void NodeSeries::Forget(uint32_t id, const Target& target) {
+  if (target.family != nullptr) Erase(*target.family, target.series);
+  if (target.subject != nullptr) subjects_.Remove(*target.subject, id);
+}
+
+NodeSeries::FamilySeries* NodeSeries::FindFamily(const v1::MetricType& metric) {
+  std::shared_ptr<const Family> family = family_of_(metric);
+  if (!family) return nullptr;
+  FamilySeries& mine = families_[metric.name()];
+  mine.family = std::move(family);
+  return &mine;
+}
+
+absl::Status NodeSeries::End(uint32_t id) {
+  const auto found = targets_.find(id);
+  if (found == targets_.end()) return InvalidArgument(fmt::format("end: series {}: unknown", id));
+  Forget(id, found->second);
+  targets_.erase(found);
+  return absl::OkStatus();
+}
+
+absl::Status NodeSeries::Sample(const v1::Samples& samples) {
+  if (samples.ids_size() != samples.values_size()) {
+    return InvalidArgument(
+        fmt::format("samples: {} values for {} ids", samples.values_size(), samples.ids_size()));
+  }
+  for (int i = 0; i < samples.ids_size(); ++i) {
+    const auto found = targets_.find(samples.ids(i));
+    if (found == targets_.end() || found->second.metric->type() == v1::MetricType::HISTOGRAM) {
+      return InvalidArgument(fmt::format("samples: series {}: {}", samples.ids(i),
+                                         found == targets_.end() ? "unknown" : "a histogram"));
+    }
+    if (found->second.family == nullptr) continue;
+    Series& series = found->second.series->second;
+    series.value = samples.values(i);
+    Stamp(series, samples.time_ns());
+  }
+  for (const v1::HistogramSample& sample : samples.histograms()) {
+    RETURN_IF_ERROR(SampleHistogram(sample, samples.time_ns()));
+  }
+  if (samples.complete()) {
+    ++completed_;
+    completed_time_ns_ = Corrected(samples.time_ns());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NodeSeries::SampleHistogram(const v1::HistogramSample& sample, int64_t time_ns) {
+  const auto found = targets_.find(sample.id());
+  if (found == targets_.end()) {
+    return InvalidArgument(fmt::format("histogram of series {}: unknown", sample.id()));
+  }
+  RETURN_IF_ERROR(CheckHistogram(*found->second.metric, sample));
+  if (found->second.family == nullptr) return absl::OkStatus();
+  Series& series = found->second.series->second;
+  series.cumulative.assign(sample.cumulative().begin(), sample.cumulative().end());
+  series.value = sample.sum();
+  series.start_time_ns = Corrected(sample.start_time_ns());
+  Stamp(series, time_ns);
+  return absl::OkStatus();
+}
+
+// Kept as long as it holds, so that times of one node do not jitter.
+void NodeSeries::Trust(int64_t sample_ns, int64_t wall_ns) {
+  const auto near = [&](int64_t ns) { return std::abs(ns - wall_ns) <= kTrustedSkewNs; };
+  const int64_t node_ns = Bounded(sample_ns);
+  if (sample_ns == 0 || near(node_ns + offset_ns_)) return;
+  offset_ns_ = near(node_ns) ? 0 : wall_ns - node_ns;
+}
+
+int64_t NodeSeries::Corrected(int64_t node_ns) const {
+  return offset_ns_ == 0 || node_ns == 0 ? node_ns : Bounded(node_ns) + offset_ns_;
+}
+
+void NodeSeries::Stamp(Series& series, int64_t time_ns) {
+  series.time_ns = Corrected(time_ns);
+  series.sampled_round = completed_;
+  series.sampled = true;
+  ++counts_.samples;
+}
+
+void NodeSeries::Erase(FamilySeries& family, SeriesByLabels::iterator series) {
+  family.series.erase(series);
+  --series_;
+}
+
+void NodeSeries::Visit(const Family& family,
+                       const std::function<void(const Family&, const SeriesView&)>& visit) const {
+  const auto mine = families_.find(family.name);
+  if (mine == families_.end() || mine->second.family.get() != &family) return;
+  const bool histogram = family.type == v1::MetricType::HISTOGRAM;
+  for (const auto& [labels, series] : mine->second.series) {
+    if (!series.sampled) continue;
+    // A complete round says of everything it does not mention that it has not changed.
+    const bool confirmed = series.owned && series.sampled_round < completed_;
+    visit(family, {.labels = labels,
+                   .value = histogram ? 0 : series.value,
+                   .cumulative = series.cumulative,
+                   .sum = histogram ? series.value : 0,
+                   .start_time_ns = series.start_time_ns,
+                   .time_ns = confirmed ? completed_time_ns_ : series.time_ns});
+  }
+}
+
+bool NodeSeries::Expired(const Series& series, int64_t now_ns) const {
+  if (series.owned) return closed_ns_ >= 0 && now_ns - closed_ns_ >= kKeptAfterClose;
+  return completed_ - series.lost_round >= kMissedRounds ||
+         now_ns - series.lost_ns >= kKeptAfterClose;
+}
+
+void NodeSeries::Sweep(int64_t now_ns) {
+  const bool over = closed_ns_ >= 0 && now_ns - closed_ns_ >= kKeptAfterClose;
+  if (over) {
+    targets_.clear();
+    subjects_.Clear();
+  }
+  for (SeriesSubjects::Subject* subject : subjects_.Changed(now_ns)) Relabel(*subject);
+  for (auto family = families_.begin(); family != families_.end();) {
+    series_ -= std::erase_if(family->second.series, [this, now_ns](const auto& item) {
+      return Expired(item.second, now_ns);
+    });
+    // An open session may still announce into the family, and its targets point to it.
+    family = over && family->second.series.empty() ? families_.erase(family) : std::next(family);
+  }
+}
+
+SeriesTable::Counts NodeSeries::counts() const {
+  SeriesTable::Counts counts = counts_;
+  counts.series = series_;
+  return counts;
+}
+
+}  // namespace huatuo

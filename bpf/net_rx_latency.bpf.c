@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Packets that came late to a stage of the receive path, measured from skb->tstamp: the wall clock
+ * when the packet was taken from its device or put into a CPU's backlog. The kernel stamps packets
+ * only while some socket asks for it. Since 5.18 (a1ac9c8acec1) a TCP packet that was sent on this
+ * host keeps, until it is delivered, the monotonic time at which it was due to be sent.
+ *
+ * Every packet passes here: one in time costs a few loads and a comparison. A late one is
+ * counted by its stage, and as exactly one of: a silence, emitted, refused, ring_full. */
+#include "kernel.h"
+#include "net_rx_latency.h"
+#include "compat.bpf.h"
+#include "instance.bpf.h"
+#include "packet.bpf.h"
+#include "socket.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define NS_PER_MS 1000000ULL
+/* What a stamp of another clock looks like. */
+#define IMPLAUSIBLE_NS (3600 * NS_PER_SECOND)
+/* The offset of the clocks is told once a second; slewing by NTP (500 ppm) moves it by half. */
+#define STEP_NS NS_PER_MS
+
+/* The low bits of a clock's reading make room for the number of the timer's tick. */
+#define TICK_MASK 0xffffULL
+
+const volatile __u16 server_port = 0;
+const volatile __u64 tick_ns = 0; /* between two ticks of the timer */
+
+volatile __u64 quiet_port SEC(".data") = 0;
+volatile __u64 netif_threshold_ms SEC(".data") = 5;
+volatile __u64 transport_threshold_ms SEC(".data") = 10;
+volatile __u64 user_threshold_ms SEC(".data") = 115;
+volatile __u64 wall_offset_ns SEC(".data") = 0; /* wall clock - CLOCK_BOOTTIME */
+volatile __u64 tai_offset_ns SEC(".data") = 0;	/* CLOCK_TAI - wall clock */
+volatile __u64 stepped_ns SEC(".data") = 0;	/* CLOCK_BOOTTIME of the newest step */
+/* The clocks as the first packet of the newest tick has read them; the tick's number in the bits of
+ * TICK_MASK. One word, so that no CPU sees a part of what another writes. */
+volatile __u64 coarse_wall SEC(".data") = 0;
+volatile __u64 coarse_monotonic SEC(".data") = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RX_SLOTS);
+	__type(key, u32);
+	__type(value, u64);
+} late_packets SEC(".maps");
+
+struct late_packet {
+	struct sk_buff *skb;
+	struct sock *sk;
+	u64 latency_ns;
+	u64 threshold_ns;
+	u32 stage;
+};
+
+struct rx_subject {
+	struct cgroup_ref ref;
+	struct net_device *dev;
+	struct net *net;
+};
+
+static __always_inline void count(u32 slot)
+{
+	u64 *value = bpf_map_lookup_elem(&late_packets, &slot);
+
+	if (value)
+		__sync_fetch_and_add(value, 1);
+}
+
+static __always_inline u64 wall_now(void)
+{
+	if (has_wall_clock())
+		return bpf_ktime_get_tai_ns() - tai_offset_ns;
+	return bpf_ktime_get_boot_ns() + wall_offset_ns;
+}
+
+/* Whether the clock was set since the packet was stamped. Before 6.1 the time from the step to user
+ * space's word of it is not covered. */
+static __always_inline bool clock_stepped(u64 latency_ns)
+{
+	u64 boot = bpf_ktime_get_boot_ns();
+	u64 moved;
+
+	if (stepped_ns && boot - stepped_ns < latency_ns)
+		return true;
+	if (!has_wall_clock())
+		return false;
+	moved = wall_now() - boot - wall_offset_ns;
+	return moved + STEP_NS > 2 * STEP_NS;
+}
+
+/* The device's place is used for other things as soon as the packet is in a socket's queue. */
+static __always_inline void find_subject(const struct late_packet *late, struct rx_subject *subject)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct sk_buff *skb = late->skb;
+	struct sock *sk = late->sk;
+	struct net_device *dev = NULL;
+
+	if (late->stage == RX_TO_USER) {
+		subject->net = BPF_CORE_READ(task, nsproxy, net_ns);
+		subject->ref = cgroup_ref_of(cgroup_cpu(task));
+		return;
+	}
+	if (sk)
+		subject->net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	else
+		dev = BPF_CORE_READ(skb, dev);
+	if (dev)
+		subject->net = BPF_CORE_READ(dev, nd_net.net);
+	subject->dev = dev;
+	subject->ref = socket_subject(sk, subject->net);
+}
+
+/* On arrival the network header has not been set: there the data begins with it. */
+static __always_inline bool find_packet(const struct late_packet *late, struct packet_place *place)
+{
+	struct sk_buff *skb = late->skb;
+	u16 ethertype;
+
+	if (late->stage != RX_TO_NETIF)
+		return packet_find(false, skb, place);
+	ethertype = bpf_ntohs(BPF_CORE_READ(skb, protocol));
+	if (ethertype != ETHERTYPE_IP && ethertype != ETHERTYPE_IPV6)
+		return false;
+	place->head = BPF_CORE_READ(skb, head);
+	place->network = BPF_CORE_READ(skb, data) - place->head;
+	place->end = BPF_CORE_READ(skb, tail);
+	return place->network + sizeof(struct iphdr) <= place->end;
+}
+
+static __always_inline void fill_buffer(struct drop_packet *packet, struct sk_buff *skb,
+					const struct packet_place *place)
+{
+	s64 at = BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head);
+
+	packet->length = BPF_CORE_READ(skb, len) + at - place->network;
+	packet->ethertype = bpf_ntohs(BPF_CORE_READ(skb, protocol));
+	packet->queue_mapping = BPF_CORE_READ(skb, queue_mapping);
+}
+
+static __always_inline void fill_place(struct net_rx_latency_event *event,
+				       const struct late_packet *late,
+				       const struct rx_subject *subject)
+{
+	struct net_device *dev = subject->dev;
+	struct sk_buff *skb = late->skb;
+	struct net *net = subject->net;
+	struct sock *sk = late->sk;
+
+	if (!sk)
+		sk = BPF_CORE_READ(skb, sk);
+	event->sk_state = sk ? BPF_CORE_READ(sk, __sk_common.skc_state) : 0;
+	event->netns_cookie = net ? net_cookie_of(net) : 0;
+	event->netns_inum = net ? BPF_CORE_READ(net, ns.inum) : 0;
+	event->ifindex = BPF_CORE_READ(skb, skb_iif);
+	__builtin_memset(event->netdev, 0, sizeof(event->netdev));
+	if (!dev)
+		return;
+	event->ifindex = BPF_CORE_READ(dev, ifindex);
+	bpf_probe_read_kernel_str(event->netdev, sizeof(event->netdev), &dev->name);
+}
+
+static __always_inline void emit(const struct late_packet *late, const struct rx_subject *subject,
+				 const struct packet_place *place, const union ip_start *ip)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct emitter by = instance_emitter();
+	struct net_rx_latency_event *event;
+	struct drop_packet packet = {};
+
+	event = event_reserve(&by, 0, sizeof(*event), task, &subject->ref, &subject->ref);
+	if (!event)
+		return;
+	packet_fill(place, ip, &packet);
+	fill_buffer(&packet, late->skb, place);
+	event->packet = packet;
+	event->latency_ns = late->latency_ns;
+	event->threshold_ns = late->threshold_ns;
+	event->stage = late->stage;
+	fill_place(event, late, subject);
+	event_submit(event);
+}
+
+/* The slot that says why this packet makes no record; 0 when it may. */
+static __always_inline u32 silence_of(const struct late_packet *late, struct packet_place *place,
+				      union ip_start *ip)
+{
+	if (late->latency_ns > IMPLAUSIBLE_NS)
+		return RX_SILENT_IMPLAUSIBLE;
+	if (clock_stepped(late->latency_ns))
+		return RX_SILENT_CLOCK_STEP;
+	if (!find_packet(late, place) || !packet_read(place, ip))
+		return RX_SILENT_NOT_IP;
+	return packet_is_tcp_of(place, ip, server_port, quiet_port) ? RX_SILENT_OWN : 0;
+}
+
+static __noinline int on_late(const struct late_packet *late)
+{
+	struct rx_subject subject = {};
+	struct packet_place place = {};
+	union ip_start ip = {};
+	u32 silence;
+
+	count(late->stage);
+	silence = silence_of(late, &place, &ip);
+	if (!silence) {
+		find_subject(late, &subject);
+		if (!instance_wants(&subject.ref, bpf_get_current_pid_tgid() >> 32))
+			silence = RX_SILENT_FILTERED;
+	}
+	if (silence)
+		count(silence);
+	else
+		emit(late, &subject, &place, &ip);
+	return 0;
+}
+
+static __always_inline u64 coarse_now(bool wall)
+{
+	u64 tick = bpf_jiffies64() & TICK_MASK;
+	u64 now = wall ? coarse_wall : coarse_monotonic;
+
+	if ((now & TICK_MASK) == tick)
+		return now;
+	now = ((wall ? wall_now() : bpf_ktime_get_ns()) & ~TICK_MASK) | tick;
+	if (wall)
+		coarse_wall = now;
+	else
+		coarse_monotonic = now;
+	return now;
+}
+
+/* Whether the packet is in time for sure, by a clock that costs a few loads: reading a true one
+ * would be most of what a packet costs. That clock is up to a tick behind; it is more only while
+ * the CPU that keeps the ticks has its interrupts off, which is the unit softirq's to tell. A stamp
+ * from before the wall clock of the boot is one of the monotonic clock. */
+static __always_inline bool surely_in_time(u64 tstamp, u64 threshold_ns)
+{
+	u64 now = coarse_now(tstamp >= wall_offset_ns);
+
+	return (s64)(now + tick_ns + 2 * TICK_MASK - tstamp) <= (s64)threshold_ns;
+}
+
+static __always_inline int on_packet(struct sk_buff *skb, struct sock *sk, u64 tstamp, u32 stage,
+				     u64 threshold_ms)
+{
+	struct late_packet late = {.skb = skb, .sk = sk, .stage = stage};
+
+	if (!tstamp)
+		return 0;
+	late.threshold_ns = threshold_ms * NS_PER_MS;
+	if (surely_in_time(tstamp, late.threshold_ns))
+		return 0;
+	late.latency_ns = wall_now() - tstamp;
+	if ((s64)late.latency_ns > (s64)IMPLAUSIBLE_NS)
+		late.latency_ns = bpf_ktime_get_ns() - tstamp;
+	/* Signed: a packet may be stamped by another CPU, a little later. */
+	if ((s64)late.latency_ns <= (s64)late.threshold_ns)
+		return 0;
+	return on_late(&late);
+}
+
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(rx_netif, struct sk_buff *skb)
+{
+	return on_packet(skb, NULL, skb->tstamp, RX_TO_NETIF, netif_threshold_ms);
+}
+
+/* In a queue, only UDP's buffers have no socket: they are told by skb_consume_udp. */
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(rx_user, struct sk_buff *skb)
+{
+	if (!skb->sk)
+		return 0;
+	return on_packet(skb, NULL, skb->tstamp, RX_TO_USER, user_threshold_ms);
+}
+
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(rx_user_any, struct sk_buff *skb)
+{
+	return on_packet(skb, NULL, skb->tstamp, RX_TO_USER, user_threshold_ms);
+}
+
+/* Called when a UDP packet was copied. The tracepoint does not see those that are in one piece,
+ * which most are. `length` is negative when the reader only peeks. */
+SEC("fentry/skb_consume_udp")
+int BPF_PROG(rx_user_udp_fentry, struct sock *sk, struct sk_buff *skb, int length)
+{
+	if (length < 0)
+		return 0;
+	return on_packet(skb, sk, skb->tstamp, RX_TO_USER, user_threshold_ms);
+}
+
+SEC("kprobe/skb_consume_udp")
+int BPF_KPROBE(rx_user_udp_kprobe, struct sock *sk, struct sk_buff *skb, int length)
+{
+	if (length < 0)
+		return 0;
+	return on_packet(skb, sk, BPF_CORE_READ(skb, tstamp), RX_TO_USER, user_threshold_ms);
+}
+
+/* Of established connections; in place of the receive functions where these cannot be probed. The
+ * buffer has no device any more. */
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(rx_tcp_probe, struct sock *sk, struct sk_buff *skb)
+{
+	bool v4 = skb->protocol == bpf_htons(ETHERTYPE_IP);
+
+	return on_packet(skb, sk, skb->tstamp, v4 ? RX_TO_TCPV4 : RX_TO_TCPV6,
+			 transport_threshold_ms);
+}
+
+#define RECEIVE_FUNCTION(function, stage)                                                          \
+	SEC("fentry/" #function)                                                                   \
+	int BPF_PROG(function##_fentry, struct sk_buff *skb)                                       \
+	{                                                                                          \
+		return on_packet(skb, NULL, skb->tstamp, stage, transport_threshold_ms);           \
+	}                                                                                          \
+	SEC("kprobe/" #function)                                                                   \
+	int BPF_KPROBE(function##_kprobe, struct sk_buff *skb)                                     \
+	{                                                                                          \
+		return on_packet(skb, NULL, BPF_CORE_READ(skb, tstamp), stage,                     \
+				 transport_threshold_ms);                                          \
+	}
+
+RECEIVE_FUNCTION(tcp_v4_rcv, RX_TO_TCPV4)
+RECEIVE_FUNCTION(tcp_v6_rcv, RX_TO_TCPV6)
+RECEIVE_FUNCTION(udp_rcv, RX_TO_UDPV4)
+RECEIVE_FUNCTION(udpv6_rcv, RX_TO_UDPV6)

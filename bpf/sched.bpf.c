@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Run-queue latency, and who is to blame for it, with one hook: at sched_switch the kernel's own
+ * sched_info.last_queued of the next task is still set. It is in the clock of the run queue, so
+ * that clock is what it is compared with. Idle tasks are never queued, so theirs is 0. A migration
+ * clears the stamp: a wait counts from the last one on, so that long waits of tasks that are pulled
+ * away are too short or missing here.
+ *
+ * sched_switch runs with interrupts off: what is one CPU's needs no atomic. It is in plain arrays
+ * by CPU, as the JIT of every kernel looks into them without a call; for per-CPU arrays only since
+ * 6.10. */
+#define EMITTERS SCHED_INSTANCES
+#include "kernel.h"
+#include "sched.h"
+#include "cgroup.bpf.h"
+#include "emit.bpf.h"
+#include "histogram.bpf.h"
+#include "sched_blame.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Longer chains of cgroups than this end at the host's slot. */
+#define CGROUP_DEPTH 16
+#define CACHE_BITS   6
+
+/* What a cached slot is kept under. Both is right everywhere; on a node whose cpu controller is on
+ * v1 the v2 cgroup is not needed, on v2 the controller is not: two loads less. */
+const volatile bool key_by_controller = true;
+const volatile bool key_by_unified = true;
+/* User space adds one after every change of `slots`: all cached answers are then void. */
+volatile __u64 slot_generation SEC(".data") = 1;
+/* The smallest threshold of the open instances; all ones when none is open. */
+volatile __u64 min_threshold_ns SEC(".data") = ~0ULL;
+
+/* A css serial number is never used twice, unlike a pointer, and is two loads nearer to the task
+ * than the id. `controller`: of the cpu css, which alone says who it is on v1. `unified`: of the v2
+ * cgroup, since there the cpu css can be an ancestor's. */
+struct cached_slot {
+	u64 controller;
+	u64 unified;
+	u64 generation;
+	u32 slot;
+	u32 reserved;
+};
+
+/* All that a CPU remembers, so that one lookup finds it. No cache line is two CPUs': an array that
+ * can be mapped begins with a page. */
+struct cpu_memory {
+	struct timeline timeline;
+	struct cached_slot slot[1 << CACHE_BITS];
+} __attribute__((aligned(64)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpu_memory);
+} memory SEC(".maps");
+
+static __always_inline struct timeline *timeline_of(u32 cpu)
+{
+	struct cpu_memory *found = bpf_map_lookup_elem(&memory, &cpu);
+
+	return found ? &found->timeline : NULL;
+}
+
+/* The top cgroup of each container is enough: cgroups below it are found by their ancestors. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct cgroup_ref);
+	__type(value, u32);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCHED_INSTANCES);
+	__type(key, u32);
+	__type(value, struct sched_instance);
+} instances SEC(".maps");
+
+/* `typed`: the pointer's type is known to the verifier (tp_btf), so it can be followed without a
+ * helper call. Always a constant, so that one of the two vanishes. */
+#define LOAD(typed, pointer, field) ((typed) ? (pointer)->field : BPF_CORE_READ(pointer, field))
+
+static __noinline u32 find_slot(struct task_struct *task)
+{
+	struct cgroup *cgroup = cgroup_cpu(task);
+
+	for (int i = 0; i < CGROUP_DEPTH && cgroup; i++) {
+		struct cgroup_ref ref = cgroup_ref_of(cgroup);
+		u32 *slot = bpf_map_lookup_elem(&slots, &ref);
+
+		if (slot)
+			return *slot < slot_count ? *slot : SCHED_SLOT_OTHER;
+		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+	}
+	return SCHED_SLOT_HOST;
+}
+
+static __always_inline u64 unified_serial(bool typed, struct css_set *set)
+{
+	struct cgroup *cgroup = LOAD(typed, set, dfl_cgrp);
+
+	return LOAD(typed, cgroup, self.serial_nr);
+}
+
+static __always_inline u32 slot_of(bool typed, struct cpu_memory *cpu, struct task_struct *task)
+{
+	struct css_set *set = LOAD(typed, task, cgroups);
+	u64 controller = key_by_controller ? cgroup_cpu_serial(typed, set) : 0;
+	u64 unified = key_by_unified ? unified_serial(typed, set) : 0;
+	/* Read before `slots`, so that an answer is never newer than its mark. */
+	u64 generation = slot_generation;
+	struct cached_slot *entry;
+	u64 index;
+
+	/* Fibonacci hashing; the shift also bounds the index for the verifier. */
+	index = (controller + unified) * 0x9e3779b97f4a7c15ULL >> (64 - CACHE_BITS);
+	entry = &cpu->slot[index];
+	if (entry->controller == controller && entry->unified == unified &&
+	    entry->generation == generation)
+		return entry->slot;
+	entry->slot = find_slot(task);
+	entry->controller = controller;
+	entry->unified = unified;
+	entry->generation = generation;
+	return entry->slot;
+}
+
+static __always_inline bool wanted(const struct sched_instance *instance, u32 slot, u32 tgid,
+				   u64 wait_ns)
+{
+	if (instance->threshold_ns == 0 || wait_ns < instance->threshold_ns)
+		return false;
+	if (instance->containers_only && slot < SCHED_SLOT_OTHER)
+		return false;
+	if (instance->slot != ~0U && instance->slot != slot)
+		return false;
+	return instance->tgid == 0 || instance->tgid == tgid;
+}
+
+static __always_inline void emit_delay(const struct sched_instance *instance, u32 index,
+				       struct task_struct *prev, struct task_struct *next,
+				       u64 wait_ns)
+{
+	struct cgroup_ref cgroup = cgroup_ref_of(cgroup_cpu(next));
+	struct sched_delay_event *event;
+	struct emitter by = {
+		.limit_per_second = instance->limit_per_second,
+		.counter = index,
+		.instance = instance->instance,
+		.unit = instance->unit,
+	};
+
+	event = event_reserve(&by, 0, sizeof(*event), next, &cgroup, &cgroup);
+	if (!event)
+		return;
+	event->previous_cgroup = cgroup_ref_of(cgroup_cpu(prev));
+	event->delay_ns = wait_ns;
+	event->threshold_ns = instance->threshold_ns;
+	event->previous_tgid = BPF_CORE_READ(prev, tgid);
+	event->previous_tid = BPF_CORE_READ(prev, pid);
+	BPF_CORE_READ_INTO(&event->previous_comm, prev, comm);
+	event_submit(event);
+}
+
+static __noinline int report_delay(struct task_struct *prev, struct task_struct *next, u32 slot,
+				   u64 wait_ns)
+{
+	u32 tgid = BPF_CORE_READ(next, tgid);
+
+	for (u32 i = 0; i < SCHED_INSTANCES; i++) {
+		u32 index = i;
+		struct sched_instance *instance = bpf_map_lookup_elem(&instances, &index);
+
+		if (instance && wanted(instance, slot, tgid, wait_ns))
+			emit_delay(instance, i, prev, next, wait_ns);
+	}
+	return 0;
+}
+
+/* A task that does not want to run any more went by itself; one that was preempted on its way to
+ * sleep did not, as the kernel counts them too. */
+static __always_inline bool voluntary(bool typed, bool preempt, struct task_struct *prev)
+{
+	struct task_struct___long_state *old = (void *)prev;
+
+	if (preempt)
+		return false;
+	if (bpf_core_field_exists(prev->__state))
+		return LOAD(typed, prev, __state) != 0;
+	return LOAD(typed, old, state) != 0;
+}
+
+static __always_inline void end_wait(u32 number, const struct cpu_memory *cpu,
+				     struct sched_histogram *histogram, struct task_struct *prev,
+				     struct task_struct *next, u32 slot, u64 queued, u64 now)
+{
+	u64 wait_ns = now - queued;
+
+	if ((s64)wait_ns < 0)
+		wait_ns = 0;
+	histogram->bucket[bucket_of(wait_ns, SCHED_BUCKETS)]++;
+	histogram->sum_ns += wait_ns;
+	if (slot >= SCHED_SLOT_OTHER)
+		blame(number, &cpu->timeline.running, histogram, next, slot, now - wait_ns, now);
+	if (wait_ns >= min_threshold_ns)
+		report_delay(prev, next, slot, wait_ns);
+}
+
+static __always_inline int on_switch(bool typed, bool preempt, struct task_struct *prev,
+				     struct task_struct *next)
+{
+	u64 queued = LOAD(typed, next, sched_info.last_queued);
+	struct cfs_rq *cfs = LOAD(typed, next, se.cfs_rq);
+	struct rq *rq = LOAD(typed, cfs, rq);
+	u64 now = LOAD(typed, rq, clock);
+	u32 number = bpf_get_smp_processor_id();
+	struct sched_histogram *histogram = NULL;
+	u32 slot = SCHED_SLOT_IDLE;
+	struct cpu_memory *cpu;
+	u32 left;
+
+	cpu = bpf_map_lookup_elem(&memory, &number);
+	if (!cpu)
+		return 0;
+	if (queued || LOAD(typed, next, pid))
+		slot = slot_of(typed, cpu, next);
+	left = cpu->timeline.running.slot;
+	/* Not asked after a process of the host: that would cost each of their switches. */
+	if (slot == SCHED_SLOT_HOST && left != slot && LOAD(typed, next, flags) & PF_KTHREAD)
+		slot = SCHED_SLOT_KERNEL;
+	if (queued)
+		histogram = histogram_of(number, slot);
+	if (histogram)
+		end_wait(number, cpu, histogram, prev, next, slot, queued, now);
+	if (left != slot)
+		begin_segment(&cpu->timeline, slot, now);
+	if (left < SCHED_SLOT_OTHER)
+		return 0;
+	if (left != slot)
+		histogram = histogram_of(number, left);
+	if (histogram)
+		histogram->switches[voluntary(typed, preempt, prev)]++;
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return on_switch(true, preempt, prev, next);
+}
+
+SEC("raw_tp/sched_switch")
+int BPF_PROG(sched_switch_raw, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return on_switch(false, preempt, prev, next);
+}

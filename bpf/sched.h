@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The shared hot probe on sched_switch: run-queue latency as a histogram per subject, behind whom a
+ * container's tasks waited, and records of waits over a threshold for each open instance. */
+#ifndef HUATUO_BPF_SCHED_H
+#define HUATUO_BPF_SCHED_H
+
+#include "event.h"
+
+/* Buckets [0] <= 1 us, [i] <= 2^i us, ..., [24] <= 16.8 s, [25] the rest. */
+#define SCHED_BUCKETS 26
+
+/* Who runs or waits. From SCHED_SLOT_OTHER on they are containers. */
+#define SCHED_SLOT_UNKNOWN 0 /* ran before the probe was there */
+#define SCHED_SLOT_IDLE	   1 /* nobody */
+#define SCHED_SLOT_HOST	   2 /* outside every container */
+#define SCHED_SLOT_KERNEL  3 /* kernel threads, but those that follow the host directly */
+#define SCHED_SLOT_OTHER   4 /* containers that found no slot of their own: `~other` */
+#define SCHED_SLOT_FIRST   5 /* from here on: one container each */
+
+/* What a container's task waited for. OTHER: somebody else's task ran.
+ * THROTTLE: the quota of its group was used up. IDLE: nobody ran, as until a sleeping CPU is awake.
+ * UNKNOWN: longer ago than the CPU's memory of who ran. */
+#define SCHED_BEHIND_OWN      0
+#define SCHED_BEHIND_OTHER    1
+#define SCHED_BEHIND_THROTTLE 2
+#define SCHED_BEHIND_IDLE     3
+#define SCHED_BEHIND_UNKNOWN  4
+#define SCHED_BEHINDS	      5
+
+/* Pairs of a container and whom it waited for that a node remembers. */
+#define SCHED_PAIRS		    512
+#define SCHED_PAIR(waiter, culprit) ((waiter) << 16 | (culprit))
+#define SCHED_PAIR_WAITER(pair)	    ((pair) >> 16)
+#define SCHED_PAIR_CULPRIT(pair)    ((pair)&0xffff)
+
+/* Instance 0 is `always`, 1 to 8 are tasks. */
+#define SCHED_INSTANCES 9
+
+struct sched_histogram {
+	__u64 bucket[SCHED_BUCKETS]; /* counts of each bucket, not cumulative */
+	__u64 sum_ns;
+	__u64 behind_ns[SCHED_BEHINDS]; /* of containers; together sum_ns */
+	__u64 unnamed_ns;		/* of OTHER, whose culprit found no room among the pairs */
+	__u64 switches[2]; /* of containers, away from a task: [1] it went to sleep, [0] it had to
+			    */
+};
+
+/* How one instance wants its sched_delay records; the value of the map `instances`, which user
+ * space writes live. threshold_ns 0: closed. */
+struct sched_instance {
+	__u64 threshold_ns;
+	__u64 limit_per_second; /* per cgroup and CPU */
+	__u32 slot;		/* only this slot's tasks; ~0 for any */
+	__u32 tgid;		/* only this process; 0 for any */
+	__u32 instance;		/* for the record's header */
+	__u16 unit;		/* for the record's header */
+	__u16 containers_only;	/* 1: nothing for tasks of the host */
+};
+
+/* A wait that ended. header: the task that waited, with its cpu cgroup. */
+struct sched_delay_event {
+	struct event_header header;
+	struct cgroup_ref previous_cgroup; /* of the task that held the CPU until now */
+	__u64 delay_ns;
+	__u64 threshold_ns;
+	__u32 previous_tgid; /* 0: the CPU was idle */
+	__u32 previous_tid;
+	char previous_comm[EVENT_COMM_LEN];
+};
+
+#endif

@@ -1,0 +1,48 @@
+#include "collector/catalog.h"
+
+namespace huatuo {
+
+extern const Unit kBlock, kCpu, kCpuProfile, kDisk, kDropwatch, kEvents, kFaultDelay, kFsync,
+    kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetdev,
+    kNetdevBondingLacp, kNetdevEvents, kNetdevTxqueueTimeout, kNetwork, kOom, kPressure, kRas,
+    kReclaim, kRunqlat, kSelf, kSoftirq, kSoftlockup, kTasks, kTcpRetransmit;
+
+namespace {
+// One a line.
+// clang-format off
+constexpr const Unit* kUnits[] = {
+    &kBlock,
+    &kCpu,
+    &kCpuProfile,
+    &kDisk,
+    &kDropwatch,
+    &kEvents,
+    &kFaultDelay,
+    &kFsync,
+    &kHungtask,
+    &kLockDelay,
+    &kMemory,
+    &kMemoryReclaimEvents,
+    &kNetRxLatency,
+    &kNetdev,
+    &kNetdevBondingLacp,
+    &kNetdevEvents,
+    &kNetdevTxqueueTimeout,
+    &kNetwork,
+    &kOom,
+    &kPressure,
+    &kRas,
+    &kReclaim,
+    &kRunqlat,
+    &kSelf,
+    &kSoftirq,
+    &kSoftlockup,
+    &kTasks,
+    &kTcpRetransmit,
+};
+// clang-format on
+}  // namespace
+
+std::span<const Unit* const> AllUnits() { return kUnits; }
+
+}  // namespace huatuo

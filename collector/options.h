@@ -1,0 +1,26 @@
+// What the settings mean for the parts of ship.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "collector/root.h"
+#include "collector/settings.h"
+#include "collector/ship/outbox.h"
+#include "collector/ship/profile_stream.h"
+#include "collector/ship/stream.h"
+
+namespace huatuo {
+
+OutboxOptions MakeOutboxOptions(const Settings& settings, const Root& root);
+
+StreamOptions MakeStreamOptions(const Settings& settings, const Root& root);
+
+// `connected`: whether the node's first stream is, without which the server takes no profiles.
+ProfileStreamOptions MakeProfileOptions(const Settings& settings, std::function<bool()> connected);
+
+// Of "host:port"; 0 when it has none.
+uint16_t PortOf(const std::string& target);
+
+}  // namespace huatuo

@@ -1,0 +1,233 @@
+#include <fmt/format.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/resource_quota.h>
+
+#include <condition_variable>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "collector/ship/link.h"
+#include "common/status.h"
+#include "common/status_macros.h"
+#include "huatuo/v1/huatuo.grpc.pb.h"
+
+namespace huatuo {
+namespace {
+
+// Room for a few batches each way; gRPC otherwise takes as much as the machine has.
+constexpr size_t kMemoryBytes = 16 << 20;
+constexpr int kMaxMessageBytes = 4 << 20;
+// A cut network is noticed within half a minute.
+constexpr int kKeepaliveMs = 20'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return NotFound(path + ": cannot be read");
+  }
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const LinkOptions& options) {
+  if (!options.tls) {
+    return grpc::InsecureChannelCredentials();
+  }
+  grpc::SslCredentialsOptions ssl;
+  if (!options.ca_file.empty()) {
+    ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadFile(options.ca_file));
+  }
+  if (!options.certificate_file.empty()) {
+    ASSIGN_OR_RETURN(ssl.pem_cert_chain, ReadFile(options.certificate_file));
+    ASSIGN_OR_RETURN(ssl.pem_private_key, ReadFile(options.key_file));
+  }
+  return grpc::SslCredentials(ssl);
+}
+
+grpc::ChannelArguments Arguments(const LinkOptions& options) {
+  grpc::ChannelArguments arguments;
+  grpc::ResourceQuota quota("ship");
+  quota.Resize(kMemoryBytes);
+  arguments.SetResourceQuota(quota);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // The stream has its own back-off; a shared subchannel would add that of gRPC.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  if (!options.server_name.empty()) {
+    arguments.SetSslTargetNameOverride(options.server_name);
+  }
+  return arguments;
+}
+
+// Keeps the string until gRPC has sent it, instead of a copy.
+grpc::ByteBuffer Pack(std::string message) {
+  auto kept = std::make_unique<std::string>(std::move(message));
+  std::string* bytes = kept.release();
+  const grpc::Slice slice(
+      bytes->data(), bytes->size(), [](void* given) { delete static_cast<std::string*>(given); },
+      bytes);
+  return {&slice, 1};
+}
+
+std::string Unpack(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (!buffer.Dump(&slices).ok()) {
+    return bytes;
+  }
+  bytes.reserve(buffer.Length());
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+class GrpcLink final : public Link,
+                       public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  GrpcLink(const std::shared_ptr<grpc::Channel>& channel, const std::string& rpc,
+           const std::string& token, LinkListener& listener)
+      : listener_(listener), stub_(channel) {
+    if (!token.empty()) {
+      context_.AddMetadata("authorization", "Bearer " + token);
+    }
+    stub_.PrepareBidiStreamingCall(
+        &context_, fmt::format("/{}/{}", v1::Ingest::service_full_name(), rpc), {}, this);
+    // Writes come from outside the reactions, so the call must not be done before Close.
+    AddHold();
+    StartRead(&incoming_);
+    StartCall();
+  }
+  ~GrpcLink() override {
+    if (!closed_) {
+      context_.TryCancel();
+      Close(std::chrono::milliseconds(0)).IgnoreError();
+    }
+  }
+  GrpcLink(const GrpcLink&) = delete;
+  GrpcLink& operator=(const GrpcLink&) = delete;
+
+  void Write(std::string message) override {
+    {
+      std::lock_guard lock(mutex_);
+      writing_ = true;
+    }
+    outgoing_ = Pack(std::move(message));
+    StartWrite(&outgoing_);
+  }
+
+  void ReadNext() override {
+    {
+      std::lock_guard lock(mutex_);
+      reading_ = true;
+    }
+    StartRead(&incoming_);
+  }
+
+  absl::Status Close(std::chrono::milliseconds patience) override {
+    std::unique_lock lock(mutex_);
+    closing_ = true;
+    closed_ = true;
+    bool half_close = !writing_ && !ended_;
+    bool read = !std::exchange(reading_, true) && !ended_;
+    lock.unlock();
+    if (read) {
+      StartRead(&incoming_);
+    }
+    if (half_close) {
+      StartWritesDone();
+    }
+    lock.lock();
+    if (!changed_.wait_for(lock, patience, [this] { return ended_; })) {
+      context_.TryCancel();
+    }
+    lock.unlock();
+    RemoveHold();
+    lock.lock();
+    changed_.wait(lock, [this] { return status_.has_value(); });
+    return *status_;
+  }
+
+  void OnReadDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    if (ok && closing_) {
+      lock.unlock();
+      StartRead(&incoming_);
+      return;
+    }
+    reading_ = false;
+    ended_ = !ok;
+    bool tell = !closing_;
+    changed_.notify_all();
+    lock.unlock();
+    if (tell && ok) {
+      std::string message = Unpack(incoming_);
+      incoming_.Clear();
+      listener_.OnMessage(std::move(message));
+    } else if (tell) {
+      listener_.OnEnded();
+    }
+  }
+
+  void OnWriteDone(bool ok) override {
+    bool tell = false;
+    {
+      std::lock_guard lock(mutex_);
+      writing_ = false;
+      tell = ok && !closing_;
+    }
+    if (tell) {
+      listener_.OnWritten();
+    }
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    std::lock_guard lock(mutex_);
+    status_ = FromGrpc(status);
+    changed_.notify_all();
+  }
+
+ private:
+  LinkListener& listener_;
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::ByteBuffer outgoing_;
+  grpc::ByteBuffer incoming_;
+  bool closed_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool writing_ = false;
+  bool reading_ = true;
+  bool closing_ = false;
+  bool ended_ = false;
+  std::optional<absl::Status> status_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Link>> OpenLink(const LinkOptions& options, LinkListener& listener) {
+  std::string token;
+  if (!options.token_file.empty()) {
+    ASSIGN_OR_RETURN(token, ReadFile(options.token_file));
+    token.erase(token.find_last_not_of(" \t\r\n") + 1);
+  }
+  ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials, Credentials(options));
+  auto channel = grpc::CreateCustomChannel(options.target, credentials, Arguments(options));
+  return std::make_unique<GrpcLink>(channel, options.rpc, token, listener);
+}
+
+}  // namespace huatuo
