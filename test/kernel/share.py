@@ -7,6 +7,9 @@ import os
 import sys
 import time
 
+# The number of write(2), as /proc/PID/syscall has it.
+WRITE = {"x86_64": "1", "aarch64": "64"}[os.uname().machine]
+
 comm, path, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 
@@ -15,12 +18,14 @@ def rename(name):
         file.write(name)
 
 
-def await_sleep(pids):
-    def asleep(pid):
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] == "D"
+def await_write(pids):
+    """Until all of them sleep in their write to the shared file. A state of D alone would not do: who waits
+    for a page of a program has it too."""
+    def writes(pid):
+        with open(f"/proc/{pid}/syscall", encoding="ascii") as file:
+            return file.read().split()[:2] == [WRITE, hex(shared)]
 
-    while not all(asleep(pid) for pid in pids):
+    while not all(writes(pid) for pid in pids):
         time.sleep(0.01)
 
 
@@ -38,12 +43,12 @@ first = os.getpid()
 
 def wait_for_lock():
     rename("w" + comm)
-    await_sleep([first])
+    await_write([first])
     os.write(shared, b"x")
 
 
 def tell():
-    await_sleep([first] + waiters)
+    await_write([first] + waiters)
     time.sleep(0.3)
     print(first, flush=True)
 
