@@ -50,6 +50,7 @@ void NodeSeries::Open(std::string_view node_labels, uint64_t session,
     for (auto& [labels, series] : family.series) {
       if (!series.owned) continue;
       series.owned = false;
+      ++lost_;
       series.lost_round = completed_;
       series.lost_ns = lost_ns;
       if (series.sampled_round < completed_) series.time_ns = completed_time_ns_;
@@ -131,12 +132,14 @@ absl::Status NodeSeries::Place(const v1::SeriesAnnounce& announce, std::string_v
     }
     found = family->series.emplace(std::move(labels), Series{}).first;
     ++series_;
+    ++lost_;
   } else if (found->second.owned) {
     const std::string unnamed = UnnamedPod(target);
     if (!unnamed.empty() && unnamed != container) return Place(announce, unnamed, target);
     ++counts_.duplicates;
     return absl::OkStatus();
   }
+  --lost_;
   found->second.owned = true;
   found->second.id = announce.id();
   found->second.container_size = static_cast<uint32_t>(container.size());
@@ -269,6 +272,7 @@ void NodeSeries::Stamp(Series& series, int64_t time_ns) {
 }
 
 void NodeSeries::Erase(FamilySeries& family, SeriesByLabels::iterator series) {
+  if (!series->second.owned) --lost_;
   family.series.erase(series);
   --series_;
 }
@@ -304,10 +308,15 @@ void NodeSeries::Sweep(int64_t now_ns) {
     subjects_.Clear();
   }
   for (SeriesSubjects::Subject* subject : subjects_.Changed(now_ns)) Relabel(*subject);
+  // Nothing else expires: not even looked at, there may be a million.
+  if (!over && lost_ == 0) return;
   for (auto family = families_.begin(); family != families_.end();) {
-    series_ -= std::erase_if(family->second.series, [this, now_ns](const auto& item) {
-      return Expired(item.second, now_ns);
-    });
+    SeriesByLabels& all = family->second.series;
+    for (auto series = all.begin(); series != all.end();) {
+      const auto next = std::next(series);
+      if (Expired(series->second, now_ns)) Erase(family->second, series);
+      series = next;
+    }
     // An open session may still announce into the family, and its targets point to it.
     family = over && family->second.series.empty() ? families_.erase(family) : std::next(family);
   }

@@ -100,6 +100,7 @@ class NodeSeries {
   absl::flat_hash_map<uint32_t, Target> targets_;
   SeriesSubjects subjects_;  // of targets_
   size_t series_ = 0;
+  size_t lost_ = 0;  // of these, those that the present session does not own
   SeriesTable::Counts counts_;
 };
 
