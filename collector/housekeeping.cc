@@ -87,8 +87,8 @@ std::chrono::steady_clock::time_point Housekeeping::NextEnd() const {
 }
 
 void Housekeeping::Second() {
-  const std::vector<Roster::Running> running = parts_.roster.AllRunning();
-  if (meter_.Tick(running)) Govern(running);
+  const auto running = meter_.Tick([this] { return parts_.roster.AllRunning(); });
+  if (running) Govern(*running);
   Report();
   if (second_++ % interval_seconds_ == 0) Collect();
 }

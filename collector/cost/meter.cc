@@ -51,7 +51,7 @@ Meter::~Meter() {
   if (stats_fd_ >= 0) close(stats_fd_);
 }
 
-Meter::Readings Meter::Read(const std::vector<Roster::Running>& running) {
+Meter::Readings Meter::Read(const Running& running) {
   Readings readings;
   std::set<uint32_t> seen;
   for (const Roster::Running& unit : running) {
@@ -67,13 +67,13 @@ Meter::Readings Meter::Read(const std::vector<Roster::Running>& running) {
   return readings;
 }
 
-void Meter::Begin(const std::vector<Roster::Running>& running) {
+void Meter::Begin(const Running& running) {
   stats_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME);
   begin_ = Read(running);
   begin_ns_ = Clock::Real().BootNs();
 }
 
-void Meter::End(const std::vector<Roster::Running>& running) {
+void Meter::End(const Running& running) {
   const Readings now = Read(running);
   if (stats_fd_ >= 0) close(std::exchange(stats_fd_, -1));
   const double elapsed = static_cast<double>(Clock::Real().BootNs() - begin_ns_);
@@ -118,11 +118,16 @@ double Meter::ratio(const Roster::Running& instance) const {
   return ratio;
 }
 
-bool Meter::Tick(const std::vector<Roster::Running>& running) {
-  const int phase = second_++ % interval_;
-  if (phase == 0) Begin(running);
-  if (phase == 1) End(running);
-  return phase == 1;
+std::optional<Meter::Running> Meter::Tick(const std::function<Running()>& all) {
+  const uint64_t phase = second_++ % interval_;
+  if (phase > 1) return std::nullopt;
+  Running running = all();
+  if (phase == 0) {
+    Begin(running);
+    return std::nullopt;
+  }
+  End(running);
+  return running;
 }
 
 void Meter::Fill(v1::NodeStatus& status) const {

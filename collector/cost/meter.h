@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -24,8 +26,11 @@ class Meter {
   Meter(uint64_t shared_map_bytes, uint64_t interval_seconds);
   ~Meter();
 
-  // Call once a second. True when a measured second has just ended, so that Fill tells news.
-  bool Tick(const std::vector<Roster::Running>& running);
+  using Running = std::vector<Roster::Running>;
+
+  // Call once a second. When a measured second has just ended, so that Fill tells news: the
+  // instances that it was about. `all` is asked in two seconds of each interval.
+  std::optional<Running> Tick(const std::function<Running()>& all);
 
   // Sets cost, memory and overhead in `status`.
   void Fill(v1::NodeStatus& status) const;
@@ -45,9 +50,9 @@ class Meter {
   using Key = std::tuple<std::string, std::string, std::string>;  // unit, task, program
   using Readings = std::map<Key, Reading>;
 
-  static Readings Read(const std::vector<Roster::Running>& running);
-  void Begin(const std::vector<Roster::Running>& running);
-  void End(const std::vector<Roster::Running>& running);
+  static Readings Read(const Running& running);
+  void Begin(const Running& running);
+  void End(const Running& running);
   void SumUp();
 
   const uint64_t shared_map_bytes_;

@@ -9,12 +9,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <mutex>
 
 #include "collector/kernel/permission.h"
+#include "collector/root.h"
 #include "common/status.h"
 #include "common/status_macros.h"
 
@@ -289,12 +290,13 @@ int PossibleCpus() {
 }
 
 uint64_t MapMemory(int map_fd) {
-  std::ifstream file(fmt::format("/proc/self/fdinfo/{}", map_fd));
-  std::string key;
-  for (uint64_t value = 0; file >> key;) {
-    if (key == "memlock:" && file >> value) return value;
-  }
-  return 0;
+  constexpr std::string_view kKey = "memlock:\t";
+  const auto info = Root().Read(fmt::format("/proc/self/fdinfo/{}", map_fd));
+  const size_t key = info.ok() ? info->find(kKey) : std::string::npos;
+  if (key == std::string::npos) return 0;
+  uint64_t value = 0;
+  std::from_chars(info->data() + key + kKey.size(), info->data() + info->size(), value);
+  return value;
 }
 
 }  // namespace huatuo
