@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -38,7 +39,7 @@ absl::Status CheckReserved(const v1::Unit& unit) {
 
 absl::StatusOr<std::shared_ptr<const v1::Catalog>> Catalogs::Find(const std::string& sha256) {
   const std::lock_guard lock(mutex_);
-  if (auto known = cache_[sha256].lock()) return known;
+  if (auto known = cache_[sha256].catalog.lock()) return known;
   ASSIGN_OR_RETURN(const std::optional<std::string> bytes, facts_.Fact(kCatalogKind, Hex(sha256)));
   auto catalog = std::make_shared<v1::Catalog>();
   // A stored catalog that cannot be read is as good as none: the node sends it again.
@@ -46,7 +47,7 @@ absl::StatusOr<std::shared_ptr<const v1::Catalog>> Catalogs::Find(const std::str
     cache_.erase(sha256);
     return std::shared_ptr<const v1::Catalog>();
   }
-  cache_[sha256] = catalog;
+  cache_[sha256] = {.catalog = catalog, .refused = {}};
   return std::shared_ptr<const v1::Catalog>(std::move(catalog));
 }
 
@@ -60,14 +61,18 @@ absl::StatusOr<std::shared_ptr<const v1::Catalog>> Catalogs::Add(const std::stri
   RETURN_IF_ERROR(Annotate(CheckCatalog(*catalog), "catalog"));
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(facts_.Put(kCatalogKind, Hex(sha256), bytes));
-  std::erase_if(cache_, [](const auto& item) { return item.second.expired(); });
-  cache_[sha256] = catalog;
+  std::erase_if(cache_, [](const auto& item) { return item.second.catalog.expired(); });
+  cache_[sha256] = {.catalog = catalog, .refused = {}};
   return std::shared_ptr<const v1::Catalog>(std::move(catalog));
 }
 
 absl::StatusOr<std::vector<v1::RefusedUnit>> Catalogs::Merge(const v1::Catalog& catalog) {
   std::vector<v1::RefusedUnit> refused;
   const std::lock_guard lock(mutex_);
+  const auto kept = std::find_if(cache_.begin(), cache_.end(), [&](const auto& item) {
+    return item.second.catalog.lock().get() == &catalog;
+  });
+  if (kept != cache_.end() && kept->second.refused) return *kept->second.refused;
   for (const v1::Unit& unit : catalog.units()) {
     const absl::Status status = MergeUnit(unit);
     if (status.ok()) continue;
@@ -75,6 +80,7 @@ absl::StatusOr<std::vector<v1::RefusedUnit>> Catalogs::Merge(const v1::Catalog& 
     refused.emplace_back().set_unit(unit.name());
     refused.back().set_reason(Message(status));
   }
+  if (kept != cache_.end()) kept->second.refused = refused;
   return refused;
 }
 

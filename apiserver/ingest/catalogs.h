@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,10 +38,17 @@ class Catalogs {
   absl::Status CheckFamilies(const v1::Unit& unit);
   absl::Status MergeUnit(const v1::Unit& unit);
 
+  // A catalog is the same object for all nodes that have it, and goes with the last of them.
+  struct Kept {
+    std::weak_ptr<const v1::Catalog> catalog;
+    // What Merge has said of it, which stays true: what a unit means only grows. A thousand nodes
+    // that reconnect at once have one catalog.
+    std::optional<std::vector<v1::RefusedUnit>> refused;
+  };
+
   FactStore& facts_;
   std::mutex mutex_;
-  // A catalog is the same object for all nodes that have it, and goes with the last of them.
-  std::map<std::string, std::weak_ptr<const v1::Catalog>> cache_;
+  std::map<std::string, Kept> cache_;
   std::map<std::string, v1::Unit> units_;
 };
 

@@ -1,6 +1,7 @@
 #include "apiserver/ingest/session.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/arena.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/wire_format_lite.h>
@@ -100,7 +101,9 @@ Session::~Session() {
 }
 
 absl::StatusOr<Exchange::Next> Session::Receive(std::string_view bytes) {
-  v1::FromNode message;
+  // A message is a thousand small ones, which go all at once.
+  google::protobuf::Arena arena;
+  auto& message = *google::protobuf::Arena::CreateMessage<v1::FromNode>(&arena);
   // The reason goes to the node; protobuf would write each one to stderr as well.
   std::optional<google::protobuf::LogSilencer> silence(std::in_place);
   const bool parsed = message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));

@@ -57,6 +57,7 @@ void NodeSeries::Open(std::string_view node_labels, uint64_t session,
     }
   }
   targets_.clear();
+  found_families_.clear();
   subjects_.Clear();
   node_labels_ = node_labels;
   session_ = session;
@@ -196,10 +197,13 @@ void NodeSeries::Forget(uint32_t id, const Target& target) {
 }
 
 NodeSeries::FamilySeries* NodeSeries::FindFamily(const v1::MetricType& metric) {
+  const auto found = found_families_.find(&metric);
+  if (found != found_families_.end()) return found->second;
   std::shared_ptr<const Family> family = family_of_(metric);
   if (!family) return nullptr;
   FamilySeries& mine = families_[metric.name()];
   mine.family = std::move(family);
+  found_families_.emplace(&metric, &mine);
   return &mine;
 }
 
@@ -305,6 +309,7 @@ void NodeSeries::Sweep(int64_t now_ns) {
   const bool over = closed_ns_ >= 0 && now_ns - closed_ns_ >= kKeptAfterClose;
   if (over) {
     targets_.clear();
+    found_families_.clear();
     subjects_.Clear();
   }
   for (SeriesSubjects::Subject* subject : subjects_.Changed(now_ns)) Relabel(*subject);

@@ -98,7 +98,8 @@ class NodeSeries {
   int64_t completed_time_ns_ = 0;  // sample time of the newest complete round of this session
   std::map<std::string, FamilySeries, std::less<>> families_;
   absl::flat_hash_map<uint32_t, Target> targets_;
-  SeriesSubjects subjects_;  // of targets_
+  absl::flat_hash_map<const v1::MetricType*, FamilySeries*> found_families_;  // of catalog_
+  SeriesSubjects subjects_;                                                   // of targets_
   size_t series_ = 0;
   size_t lost_ = 0;  // of these, those that the present session does not own
   SeriesTable::Counts counts_;
