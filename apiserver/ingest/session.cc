@@ -100,6 +100,7 @@ Session::~Session() {
 }
 
 absl::StatusOr<Exchange::Next> Session::Receive(std::string_view bytes) {
+  const int64_t begin_ns = shared_.clock.BootNs();
   v1::FromNode message;
   // The reason goes to the node; protobuf would write each one to stderr as well.
   std::optional<google::protobuf::LogSilencer> silence(std::in_place);
@@ -114,7 +115,14 @@ absl::StatusOr<Exchange::Next> Session::Receive(std::string_view bytes) {
     Refused(status);
     return status;
   }
+  Passed(message.message_case(), shared_.clock.BootNs() - begin_ns);
   return next;
+}
+
+void Session::Passed(v1::FromNode::MessageCase kind, int64_t ns) {
+  using Stage = IngestMetrics::Stage;
+  if (kind == v1::FromNode::kMetrics) shared_.metrics.Passed(Stage::kApply, ns);
+  if (kind == v1::FromNode::kEntries) shared_.metrics.Passed(Stage::kRead, ns);
 }
 
 void Session::Refused(const absl::Status& status) {
