@@ -49,6 +49,27 @@ struct SeriesPods {
   PodLabelNames labels;
 };
 
+// What one reader goes through at its own pace: the families and nodes that there were at one
+// moment. A series that comes or goes in the meantime may be seen or not. Thread-safe; the table
+// must outlive it.
+class SeriesSelection {
+ public:
+  // In order of name.
+  const std::vector<std::shared_ptr<const Family>>& families() const { return families_; }
+  size_t nodes() const { return nodes_.size(); }
+
+  // Visits the series that `node`, of nodes(), has of `family`, in order of their labels. Writers
+  // of that node wait meanwhile.
+  void Visit(const Family& family, size_t node,
+             const std::function<void(const Family&, const SeriesView&)>& visit) const;
+
+ private:
+  friend class SeriesTable;
+  struct Node;
+  std::vector<std::shared_ptr<const Family>> families_;
+  std::vector<std::shared_ptr<Node>> nodes_;
+};
+
 // When a pod becomes known, or its labels change, its series go on under their new text within a
 // second, or ten.
 class SeriesTable {
@@ -73,6 +94,9 @@ class SeriesTable {
   // `node` empty: of all nodes.
   void Visit(std::string_view node, const std::function<void(const Family&)>& family,
              const std::function<void(const Family&, const SeriesView&)>& series) const;
+
+  // The nodes whose names are `wanted`; an empty function: all.
+  SeriesSelection Select(const std::function<bool(std::string_view node)>& wanted) const;
 
   // Drops what has not been alive for too long; called about once a second.
   void Sweep();

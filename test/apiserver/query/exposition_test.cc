@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "apiserver/query/own_family.h"
+
 namespace huatuo {
 namespace {
 
@@ -29,8 +31,12 @@ std::string Render(ExpositionFormat format) {
   own.metric.emplace_back();
   own.metric[0].label = {{"code", "a\"b"}};
   own.metric[0].counter.value = 5;
-  exposition.Add(own);
-  return std::move(exposition).Finish();
+  const OwnFamily ours = ToOwnFamily(own);
+  exposition.Begin(ours.family);
+  exposition.Add(ours.series.at(0).view());
+  std::string text;
+  exposition.Finish(text);
+  return text;
 }
 
 TEST_CASE("text 0.0.4") {
@@ -114,7 +120,8 @@ TEST_CASE("[host] promtool accepts the text") {
   exposition.Begin({"huatuo_node_wait_seconds", "Waits.", v1::MetricType::HISTOGRAM, {0.5, 1}});
   const uint64_t cumulative[] = {1, 2, 4};
   exposition.Add({"node=\"n\"", 0, cumulative, 7.5, kStart, kTime});
-  const std::string text = std::move(exposition).Finish();
+  std::string text;
+  exposition.Finish(text);
   CHECK(fwrite(text.data(), 1, text.size(), promtool) == text.size());
   CHECK(pclose(promtool) == 0);
 }
