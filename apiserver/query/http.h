@@ -24,7 +24,8 @@ struct Request {
   std::string_view Header(std::string_view name) const;
 };
 
-// Fills path, segments and query from a request target ("/a/b?c=d"); false when it is malformed.
+// Fills path, segments and query from a request target ("/a/b?c=d"); false when it is malformed. In
+// the query brackets, braces, quotes and the like may stand as they are: PromQL has them.
 bool ParseTarget(std::string_view target, Request& request);
 
 // One reply of server-sent events. Thread-safe; every function returns at once.
