@@ -287,8 +287,11 @@ absl::StatusOr<Session::Next> Session::Take(const v1::EntryBatch& batch, bool fr
   shared_.metrics.Events("duplicate", read.duplicates);
   shared_.metrics.Events("silenced", read.silenced);
   const auto stored = [weak = weak_from_this(), shared = shared_, hello = hello_,
-                       missing = read.missing](const Writer::Outcome& outcome) {
+                       missing = read.missing,
+                       exemplars = std::move(read.exemplars)](const Writer::Outcome& outcome) {
     Account(shared, hello, outcome, missing);
+    // What is told as an example must be there when it is asked for.
+    if (outcome.rejected == 0) shared.series.Exemplify(hello.node(), exemplars);
     v1::ToNode reply;
     reply.mutable_ack()->set_sequence(outcome.high_water);
     if (const auto self = weak.lock()) self->wire_.send(std::move(reply));

@@ -46,6 +46,12 @@ void OpenMetricsTime(std::string& out, int64_t time_ns) {
   fmt::format_to(std::back_inserter(out), "{}.{:03}", ms / 1000, ms % 1000);
 }
 
+// Null when there is none.
+const Exemplar* ExemplarAt(const SeriesView& series, size_t place) {
+  const bool known = place < series.exemplars.size() && series.exemplars[place].time_ns != 0;
+  return known ? &series.exemplars[place] : nullptr;
+}
+
 }  // namespace
 
 ExpositionFormat NegotiateExposition(std::string_view accept) {
@@ -138,6 +144,7 @@ void Exposition::AddSample(const Sample& sample) {
     AppendNumber(text_, sample.value);
   }
   if (sample.time_ns != 0) AddTime(sample.time_ns);
+  if (sample.exemplar != nullptr && open_metrics()) AddExemplar(*sample.exemplar);
   text_ += '\n';
   ++samples_;
 }
@@ -156,11 +163,18 @@ void Exposition::AddTime(int64_t time_ns) {
   text_ += time_text_;
 }
 
+void Exposition::AddExemplar(const Exemplar& exemplar) {
+  text_.append(" # {event_id=\"").append(exemplar.event_id).append("\"} ");
+  AppendNumber(text_, exemplar.value);
+  text_ += ' ';
+  OpenMetricsTime(text_, exemplar.time_ns);
+}
+
 void Exposition::AddHistogram(const SeriesView& series) {
   const size_t buckets = std::min(bounds_.size(), series.cumulative.size());
   for (size_t i = 0; i < buckets; ++i) {
     AddSample({"_bucket", series.labels, "le", bounds_[i],
-               static_cast<double>(series.cumulative[i]), series.time_ns});
+               static_cast<double>(series.cumulative[i]), series.time_ns, ExemplarAt(series, i)});
   }
   const double count =
       series.cumulative.empty() ? 0 : static_cast<double>(series.cumulative.back());
@@ -174,7 +188,8 @@ void Exposition::Add(const SeriesView& series) {
     AddHistogram(series);
   } else {
     const std::string_view suffix = counter && open_metrics() ? "_total" : "";
-    AddSample({suffix, series.labels, {}, {}, series.value, series.time_ns});
+    const Exemplar* exemplar = counter ? ExemplarAt(series, 0) : nullptr;
+    AddSample({suffix, series.labels, {}, {}, series.value, series.time_ns, exemplar});
   }
   const bool cumulative = counter || type_ == v1::MetricType::HISTOGRAM;
   if (open_metrics() && cumulative && series.start_time_ns != 0) {

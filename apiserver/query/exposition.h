@@ -49,12 +49,14 @@ class Exposition {
     std::string_view extra_value;
     double value = 0;
     int64_t time_ns = 0;  // 0: none
+    const Exemplar* exemplar = nullptr;
   };
   bool open_metrics() const { return format_ == ExpositionFormat::kOpenMetrics; }
   void Header(std::string_view name, std::string_view help, v1::MetricType::Type type);
   void AddSample(const Sample& sample);
   void AddHistogram(const SeriesView& series);
   void AddTime(int64_t time_ns);
+  void AddExemplar(const Exemplar& exemplar);
 
   const ExpositionFormat format_;
   std::string text_;

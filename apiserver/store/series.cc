@@ -138,6 +138,13 @@ absl::Status SeriesTable::Apply(const std::string& node, uint64_t session,
   return found->series.Apply(session, batch, state_->clock.WallNs());
 }
 
+void SeriesTable::Exemplify(const std::string& node, const std::vector<ExemplarOf>& exemplars) {
+  const auto found = exemplars.empty() ? nullptr : state_->Find(node);
+  if (!found) return;
+  const std::unique_lock lock(found->mutex);
+  for (const ExemplarOf& one : exemplars) found->series.Exemplify(one);
+}
+
 void SeriesTable::Visit(std::string_view node, const std::function<void(const Family&)>& family,
                         const std::function<void(const Family&, const SeriesView&)>& series) const {
   const SeriesSelection selection =

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "apiserver/store/exemplar.h"
 #include "apiserver/store/series_labels.h"
 #include "common/clock.h"
 #include "huatuo/v1/huatuo.pb.h"
@@ -41,6 +42,9 @@ struct SeriesView {
   double sum = 0;
   int64_t start_time_ns = 0;  // 0: not known
   int64_t time_ns = 0;  // the node's sample time; by the server's clock when it is a minute off
+  // None; of a histogram one for each of `cumulative`, of a counter one. Those without an event are
+  // none.
+  std::span<const Exemplar> exemplars = {};
 };
 
 // What the series of containers are told to belong to.
@@ -89,6 +93,10 @@ class SeriesTable {
   // or unit, wrong number of labels, buckets or values, decreasing cumulative counts. Aborted when
   // `session` is not the newest of the node.
   absl::Status Apply(const std::string& node, uint64_t session, const v1::MetricBatch& batch);
+
+  // Gives the series that count what the events are examples of the newest one for each bucket.
+  // What has no such series is left out.
+  void Exemplify(const std::string& node, const std::vector<ExemplarOf>& exemplars);
 
   // Calls `family` once for each metric in order of name, and `series` for each of its series.
   // `node` empty: of all nodes.

@@ -90,6 +90,34 @@ own_total{code="a\"b"} 5
 )");
 }
 
+TEST_CASE("OpenMetrics names an event where a series has one") {
+  const Exemplar exemplars[] = {{"", 0, 0}, {"01a1-b", 0.75, kTime}, {"01a1-c", 2, kTime}};
+  const uint64_t cumulative[] = {1, 2, 4};
+  const auto render = [&](ExpositionFormat format) {
+    Exposition exposition(format);
+    exposition.Begin({"d_seconds", "Waits.", v1::MetricType::HISTOGRAM, {0.5, 1}});
+    exposition.Add({"node=\"n\"", 0, cumulative, 7.5, 0, kTime, exemplars});
+    exposition.Begin({"e_total", "Waits.", v1::MetricType::COUNTER, {}});
+    exposition.Add({"node=\"n\"", 3, {}, 0, 0, 0, {&exemplars[1], 1}});
+    std::string text;
+    exposition.Finish(text);
+    return text;
+  };
+  CHECK(render(ExpositionFormat::kText).find("01a1") == std::string::npos);
+  CHECK(render(ExpositionFormat::kOpenMetrics) == R"(# HELP d_seconds Waits.
+# TYPE d_seconds histogram
+d_seconds_bucket{node="n",le="0.5"} 1 1795000000.250
+d_seconds_bucket{node="n",le="1.0"} 2 1795000000.250 # {event_id="01a1-b"} 0.75 1795000000.250
+d_seconds_bucket{node="n",le="+Inf"} 4 1795000000.250 # {event_id="01a1-c"} 2 1795000000.250
+d_seconds_sum{node="n"} 7.5 1795000000.250
+d_seconds_count{node="n"} 4 1795000000.250
+# HELP e Waits.
+# TYPE e counter
+e_total{node="n"} 3 # {event_id="01a1-b"} 0.75 1795000000.250
+# EOF
+)");
+}
+
 TEST_CASE("the format follows Accept") {
   const auto open_metrics = [](std::string_view accept) {
     return NegotiateExposition(accept) == ExpositionFormat::kOpenMetrics;
