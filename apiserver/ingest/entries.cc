@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "apiserver/ingest/exemplars.h"
 #include "common/document.h"
 #include "common/id.h"
 #include "common/status.h"
@@ -195,6 +196,7 @@ void EntryReader::AddEvent(const v1::Entry& entry, Batch& batch) const {
     ++batch.silenced;
   } else {
     batch.commit.events.push_back(std::move(result->row));
+    AddExemplars(type, event, batch.exemplars);
   }
 }
 

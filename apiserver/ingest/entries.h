@@ -7,10 +7,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "apiserver/ingest/document.h"
 #include "apiserver/ingest/sequences.h"
+#include "apiserver/store/exemplar.h"
 #include "apiserver/store/store.h"
 #include "huatuo/v1/huatuo.pb.h"
 
@@ -26,9 +28,10 @@ class EntryReader {
 
   struct Batch {
     NodeCommit commit;
-    uint64_t duplicates = 0;  // at or below the high-water mark
-    uint64_t missing = 0;     // sequences that gap rows of this batch cover
-    uint64_t silenced = 0;    // events that a known issue keeps out of the store
+    uint64_t duplicates = 0;            // at or below the high-water mark
+    uint64_t missing = 0;               // sequences that gap rows of this batch cover
+    uint64_t silenced = 0;              // events that a known issue keeps out of the store
+    std::vector<ExemplarOf> exemplars;  // of the events of the commit
   };
 
   // InvalidArgument, with the sequence and the field, when an entry breaks a rule of the proto.

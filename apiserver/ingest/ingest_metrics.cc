@@ -5,6 +5,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <array>
 #include <map>
 #include <string>
 #include <utility>
@@ -32,6 +33,19 @@ const Histogram::BucketBoundaries& CommitBounds() {
   return bounds;
 }
 
+// By their order in IngestMetrics::Stage.
+std::array<Histogram*, 4> Stages(prometheus::Registry& registry) {
+  static const Histogram::BucketBoundaries kBounds{0.0001, 0.001, 0.01, 0.1, 0.5, 1, 5, 30};
+  auto& family = prometheus::BuildHistogram()
+                     .Name("huatuo_apiserver_ingest_stage_seconds")
+                     .Help(
+                         "Time that messages take: apply metrics; read entries, wait in the "
+                         "queue, store.")
+                     .Register(registry);
+  const auto stage = [&](const char* name) { return &family.Add({{"stage", name}}, kBounds); };
+  return {stage("apply"), stage("read"), stage("queue"), stage("store")};
+}
+
 }  // namespace
 
 struct IngestMetrics::State {
@@ -52,6 +66,7 @@ struct IngestMetrics::State {
                            .Help("Time of one group commit of the store.")
                            .Register(registry)
                            .Add({}, CommitBounds());
+  std::array<Histogram*, 4> stages = Stages(registry);
   Counter& failures = Counters(registry, "huatuo_apiserver_commit_failures_total",
                                "Commits that the store refused; they are tried again.")
                           .Add({});
@@ -101,6 +116,10 @@ void IngestMetrics::Events(std::string_view outcome, uint64_t count) {
 void IngestMetrics::Commit(double seconds, bool ok) {
   state_->commits.Observe(seconds);
   if (!ok) state_->failures.Increment();
+}
+
+void IngestMetrics::Passed(Stage stage, int64_t ns) {
+  state_->stages[static_cast<size_t>(stage)]->Observe(static_cast<double>(ns) / 1e9);
 }
 
 void IngestMetrics::Queue(size_t commits, size_t bytes) {

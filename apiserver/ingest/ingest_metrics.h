@@ -30,6 +30,11 @@ class IngestMetrics {
   // covers).
   void Events(std::string_view outcome, uint64_t count);
   void Commit(double seconds, bool ok);
+  // The way of what a node sends: kApply, a message of metrics from its bytes to the table; kRead,
+  // a message of entries from its bytes to the queue; kQueue, from there to the commit that stores
+  // it; kStore, until it is in the store.
+  enum class Stage { kApply, kRead, kQueue, kStore };
+  void Passed(Stage stage, int64_t ns);
   void Queue(size_t commits, size_t bytes);
   void SlowDown();
   // Whether the states of the nodes could be kept.

@@ -101,6 +101,7 @@ Session::~Session() {
 }
 
 absl::StatusOr<Exchange::Next> Session::Receive(std::string_view bytes) {
+  const int64_t begin_ns = shared_.clock.BootNs();
   // A message is a thousand small ones, which go all at once.
   google::protobuf::Arena arena;
   auto& message = *google::protobuf::Arena::CreateMessage<v1::FromNode>(&arena);
@@ -117,7 +118,14 @@ absl::StatusOr<Exchange::Next> Session::Receive(std::string_view bytes) {
     Refused(status);
     return status;
   }
+  Passed(message.message_case(), shared_.clock.BootNs() - begin_ns);
   return next;
+}
+
+void Session::Passed(v1::FromNode::MessageCase kind, int64_t ns) {
+  using Stage = IngestMetrics::Stage;
+  if (kind == v1::FromNode::kMetrics) shared_.metrics.Passed(Stage::kApply, ns);
+  if (kind == v1::FromNode::kEntries) shared_.metrics.Passed(Stage::kRead, ns);
 }
 
 void Session::Refused(const absl::Status& status) {
@@ -282,8 +290,11 @@ absl::StatusOr<Session::Next> Session::Take(const v1::EntryBatch& batch, bool fr
   shared_.metrics.Events("duplicate", read.duplicates);
   shared_.metrics.Events("silenced", read.silenced);
   const auto stored = [weak = weak_from_this(), shared = shared_, hello = hello_,
-                       missing = read.missing](const Writer::Outcome& outcome) {
+                       missing = read.missing,
+                       exemplars = std::move(read.exemplars)](const Writer::Outcome& outcome) {
     Account(shared, hello, outcome, missing);
+    // What is told as an example must be there when it is asked for.
+    if (outcome.rejected == 0) shared.series.Exemplify(hello.node(), exemplars);
     v1::ToNode reply;
     reply.mutable_ack()->set_sequence(outcome.high_water);
     if (const auto self = weak.lock()) self->wire_.send(std::move(reply));

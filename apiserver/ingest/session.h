@@ -60,6 +60,7 @@ class Session : public Exchange, public std::enable_shared_from_this<Session> {
   absl::StatusOr<Next> OnEntries(const v1::EntryBatch& batch);
   absl::StatusOr<Next> Take(const v1::EntryBatch& batch, bool from_stream);
   void OnStatus(const v1::NodeStatus& status);
+  void Passed(v1::FromNode::MessageCase kind, int64_t ns);
   void Refused(const absl::Status& status);
   Next Relieve(Pressure pressure, bool may_pause);
   void OnRoom();

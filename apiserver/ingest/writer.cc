@@ -51,6 +51,7 @@ Pressure Writer::Submit(NodeCommit commit, Stored stored) {
 }
 
 absl::Status Writer::CommitGroup(Group& group) {
+  group_ns_ = clock_.BootNs();
   std::vector<NodeCommit> commits;
   commits.reserve(group.size());
   for (Item& item : group) commits.push_back(std::move(item.commit));
@@ -133,7 +134,10 @@ Writer::Outcome Writer::Count(const NodeCommit& commit) {
 }
 
 void Writer::Done(Group& group) {
+  const int64_t now_ns = clock_.BootNs();
   for (const Item& item : group) {
+    metrics_.Passed(IngestMetrics::Stage::kQueue, group_ns_ - item.queued_ns);
+    metrics_.Passed(IngestMetrics::Stage::kStore, now_ns - group_ns_);
     const Outcome outcome = Count(item.commit);
     metrics_.Events("rejected", outcome.rejected);
     item.stored(outcome);

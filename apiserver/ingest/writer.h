@@ -63,6 +63,7 @@ class Writer {
   CommitSignal& signal_;
   IngestMetrics& metrics_;
   const Clock& clock_;
+  int64_t group_ns_ = 0;  // when the newest group was begun; used by the thread only
   // The newest (epoch, high-water mark) of each node. Used by the thread only.
   std::map<std::string, std::pair<std::string, uint64_t>> marks_;
   Queue queue_;  // last: its thread uses the others

@@ -5,7 +5,9 @@
 #include <iterator>
 
 #include "apiserver/query/configuration_api.h"
+#include "apiserver/query/discovery_api.h"
 #include "apiserver/query/events_api.h"
+#include "apiserver/query/federate_api.h"
 #include "apiserver/query/known_issues_api.h"
 #include "apiserver/query/metrics_api.h"
 #include "apiserver/query/nodes_api.h"
@@ -43,6 +45,8 @@ std::vector<Route> Routes(const ApiOptions& options, const ApiSources& sources,
   Append(all, TaskRoutes({sources.tasks, sources.nodes, sources.series, sources.querier,
                           sources.profiles, counts}));
   Append(all, MetricRoutes(sources.series, sources.registry));
+  Append(all, FederateRoutes(sources.series, sources.registry));
+  Append(all, DiscoveryRoutes(sources.nodes, !options.server.tls_certificate.empty()));
   Append(all, HealthRoutes(sources.checks));
   auto document = std::make_shared<Response>();
   all.push_back({.method = "GET",

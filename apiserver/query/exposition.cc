@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <iterator>
+#include <utility>
 
 #include "apiserver/query/accept.h"
 
@@ -11,16 +12,6 @@ namespace huatuo {
 namespace {
 
 constexpr std::string_view kOpenMetricsType = "application/openmetrics-text";
-
-void Number(std::string& out, double value) {
-  if (std::isnan(value)) {
-    out += "NaN";
-  } else if (std::isinf(value)) {
-    out += value > 0 ? "+Inf" : "-Inf";
-  } else {
-    fmt::format_to(std::back_inserter(out), "{}", value);
-  }
-}
 
 void Escape(std::string& out, std::string_view text, bool quotes) {
   for (const char c : text) {
@@ -55,41 +46,10 @@ void OpenMetricsTime(std::string& out, int64_t time_ns) {
   fmt::format_to(std::back_inserter(out), "{}.{:03}", ms / 1000, ms % 1000);
 }
 
-std::string Labels(const prometheus::ClientMetric& metric) {
-  std::string labels;
-  for (const auto& label : metric.label) {
-    if (!labels.empty()) labels += ',';
-    labels += label.name + "=\"";
-    Escape(labels, label.value, true);
-    labels += '"';
-  }
-  return labels;
-}
-
-v1::MetricType::Type TypeOf(prometheus::MetricType type) {
-  switch (type) {
-    case prometheus::MetricType::Counter:
-      return v1::MetricType::COUNTER;
-    case prometheus::MetricType::Gauge:
-      return v1::MetricType::GAUGE;
-    case prometheus::MetricType::Histogram:
-      return v1::MetricType::HISTOGRAM;
-    default:
-      return v1::MetricType::UNTYPED;
-  }
-}
-
-double ValueOf(const prometheus::MetricFamily& family, const prometheus::ClientMetric& metric) {
-  switch (family.type) {
-    case prometheus::MetricType::Counter:
-      return metric.counter.value;
-    case prometheus::MetricType::Gauge:
-      return metric.gauge.value;
-    case prometheus::MetricType::Summary:
-      return metric.summary.sample_sum;
-    default:
-      return metric.untyped.value;
-  }
+// Null when there is none.
+const Exemplar* ExemplarAt(const SeriesView& series, size_t place) {
+  const bool known = place < series.exemplars.size() && series.exemplars[place].time_ns != 0;
+  return known ? &series.exemplars[place] : nullptr;
 }
 
 }  // namespace
@@ -117,11 +77,32 @@ std::string_view ContentType(ExpositionFormat format) {
              : "text/plain; version=0.0.4; charset=utf-8";
 }
 
-std::string Exposition::Bound(double bound) const {
+void AppendNumber(std::string& out, double value) {
+  // Most values are counts, and those are written ten times faster as integers.
+  constexpr double kExact = 1e15;
+  if (value > -kExact && value < kExact) {
+    const auto whole = static_cast<int64_t>(value);
+    if (static_cast<double>(whole) == value && (whole != 0 || !std::signbit(value))) {
+      const fmt::format_int text(whole);
+      out.append(text.data(), text.size());
+      return;
+    }
+  }
+  if (std::isnan(value)) {
+    out += "NaN";
+  } else if (std::isinf(value)) {
+    out += value > 0 ? "+Inf" : "-Inf";
+  } else {
+    fmt::format_to(std::back_inserter(out), "{}", value);
+  }
+}
+
+std::string BoundText(ExpositionFormat format, double bound) {
   std::string text;
-  Number(text, bound);
+  AppendNumber(text, bound);
   // OpenMetrics asks for "1.0" where the older format has "1".
-  if (open_metrics() && text.find_first_not_of("-0123456789") == std::string::npos) text += ".0";
+  const bool whole = text.find_first_not_of("-0123456789") == std::string::npos;
+  if (format == ExpositionFormat::kOpenMetrics && whole) text += ".0";
   return text;
 }
 
@@ -139,7 +120,7 @@ void Exposition::Header(std::string_view name, std::string_view help, v1::Metric
 void Exposition::Begin(const Family& family) {
   Header(family.name, family.help, family.type);
   bounds_.clear();
-  for (const double bound : family.bounds) bounds_.push_back(Bound(bound));
+  for (const double bound : family.bounds) bounds_.push_back(BoundText(format_, bound));
   bounds_.emplace_back("+Inf");
 }
 
@@ -160,24 +141,40 @@ void Exposition::AddSample(const Sample& sample) {
   if (sample.suffix == "_created") {
     OpenMetricsTime(text_, static_cast<int64_t>(sample.value));
   } else {
-    Number(text_, sample.value);
+    AppendNumber(text_, sample.value);
   }
-  if (sample.time_ns != 0) {
-    text_ += ' ';
+  if (sample.time_ns != 0) AddTime(sample.time_ns);
+  if (sample.exemplar != nullptr && open_metrics()) AddExemplar(*sample.exemplar);
+  text_ += '\n';
+  ++samples_;
+}
+
+void Exposition::AddTime(int64_t time_ns) {
+  const int64_t ms = time_ns / 1'000'000;
+  if (ms != time_ms_ || time_text_.empty()) {
+    time_ms_ = ms;
+    time_text_ = " ";
     if (open_metrics()) {
-      OpenMetricsTime(text_, sample.time_ns);
+      OpenMetricsTime(time_text_, time_ns);
     } else {
-      fmt::format_to(std::back_inserter(text_), "{}", sample.time_ns / 1'000'000);
+      time_text_ += std::to_string(ms);
     }
   }
-  text_ += '\n';
+  text_ += time_text_;
+}
+
+void Exposition::AddExemplar(const Exemplar& exemplar) {
+  text_.append(" # {event_id=\"").append(exemplar.event_id).append("\"} ");
+  AppendNumber(text_, exemplar.value);
+  text_ += ' ';
+  OpenMetricsTime(text_, exemplar.time_ns);
 }
 
 void Exposition::AddHistogram(const SeriesView& series) {
   const size_t buckets = std::min(bounds_.size(), series.cumulative.size());
   for (size_t i = 0; i < buckets; ++i) {
     AddSample({"_bucket", series.labels, "le", bounds_[i],
-               static_cast<double>(series.cumulative[i]), series.time_ns});
+               static_cast<double>(series.cumulative[i]), series.time_ns, ExemplarAt(series, i)});
   }
   const double count =
       series.cumulative.empty() ? 0 : static_cast<double>(series.cumulative.back());
@@ -191,7 +188,8 @@ void Exposition::Add(const SeriesView& series) {
     AddHistogram(series);
   } else {
     const std::string_view suffix = counter && open_metrics() ? "_total" : "";
-    AddSample({suffix, series.labels, {}, {}, series.value, series.time_ns});
+    const Exemplar* exemplar = counter ? ExemplarAt(series, 0) : nullptr;
+    AddSample({suffix, series.labels, {}, {}, series.value, series.time_ns, exemplar});
   }
   const bool cumulative = counter || type_ == v1::MetricType::HISTOGRAM;
   if (open_metrics() && cumulative && series.start_time_ns != 0) {
@@ -204,31 +202,19 @@ void Exposition::Add(const SeriesView& series) {
   }
 }
 
-void Exposition::Add(const prometheus::MetricFamily& family) {
-  Header(family.name, family.help, TypeOf(family.type));
-  for (const prometheus::ClientMetric& metric : family.metric) {
-    AddOwn(family, metric, Labels(metric));
+void Exposition::Take(std::string& out) {
+  // Both keep their memory then, for the next piece.
+  if (out.empty()) {
+    out.swap(text_);
+  } else {
+    out += text_;
   }
+  text_.clear();
 }
 
-void Exposition::AddOwn(const prometheus::MetricFamily& family,
-                        const prometheus::ClientMetric& metric, std::string_view labels) {
-  if (family.type != prometheus::MetricType::Histogram) {
-    const bool counter = family.type == prometheus::MetricType::Counter;
-    AddSample({counter && open_metrics() ? "_total" : "", labels, {}, {}, ValueOf(family, metric)});
-    return;
-  }
-  for (const auto& bucket : metric.histogram.bucket) {
-    AddSample({"_bucket", labels, "le", Bound(bucket.upper_bound),
-               static_cast<double>(bucket.cumulative_count)});
-  }
-  AddSample({"_sum", labels, {}, {}, metric.histogram.sample_sum});
-  AddSample({"_count", labels, {}, {}, static_cast<double>(metric.histogram.sample_count)});
-}
-
-std::string Exposition::Finish() && {
+void Exposition::Finish(std::string& out) {
   if (open_metrics()) text_ += "# EOF\n";
-  return std::move(text_);
+  Take(out);
 }
 
 }  // namespace huatuo

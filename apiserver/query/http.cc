@@ -1,9 +1,28 @@
 #include "apiserver/query/http.h"
 
+#include <fmt/format.h>
+
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
 namespace huatuo {
+namespace {
+
+// RFC 3986 wants these encoded in a query; clients such as curl send them as they are typed.
+std::string EncodeQuery(std::string_view target) {
+  constexpr std::string_view kBare = "[]{}\"|\\^`<>";
+  std::string encoded(target.substr(0, target.find('?')));
+  for (const char c : target.substr(encoded.size())) {
+    if (kBare.find(c) == std::string_view::npos) {
+      encoded += c;
+    } else {
+      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return encoded;
+}
+
+}  // namespace
 
 std::string_view Request::Header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
@@ -13,7 +32,8 @@ std::string_view Request::Header(std::string_view name) const {
 }
 
 bool ParseTarget(std::string_view target, Request& request) {
-  const auto url = boost::urls::parse_origin_form({target.data(), target.size()});
+  const std::string encoded = EncodeQuery(target);
+  const auto url = boost::urls::parse_origin_form(encoded);
   if (!url) return false;
   request.path = url->path();
   for (const auto& segment : url->segments()) request.segments.emplace_back(segment);

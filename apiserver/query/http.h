@@ -24,7 +24,8 @@ struct Request {
   std::string_view Header(std::string_view name) const;
 };
 
-// Fills path, segments and query from a request target ("/a/b?c=d"); false when it is malformed.
+// Fills path, segments and query from a request target ("/a/b?c=d"); false when it is malformed. In
+// the query brackets, braces, quotes and the like may stand as they are: PromQL has them.
 bool ParseTarget(std::string_view target, Request& request);
 
 // One reply of server-sent events. Thread-safe; every function returns at once.
@@ -56,6 +57,10 @@ struct Response {
   std::string body;
   // When set, `body` is only the beginning, and this is called once with the open stream.
   std::function<void(std::shared_ptr<EventStream>)> stream;
+  // When set, `body` is only the beginning. Appends what follows, a piece of bounded size; false
+  // when that was the last. Called on worker threads, one call at a time, the next when the client
+  // has taken the piece; destroyed early when the client goes.
+  std::function<bool(std::string&)> pieces;
 };
 
 // What the server serves. Runs on worker threads, may block, must be thread-safe.

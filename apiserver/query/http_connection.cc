@@ -16,6 +16,7 @@
 #include "apiserver/query/accept.h"
 #include "apiserver/query/event_connection.h"
 #include "apiserver/query/gzip.h"
+#include "apiserver/query/http_pieces.h"
 #include "apiserver/query/problem.h"
 
 namespace huatuo {
@@ -52,7 +53,10 @@ bool ReadRequest(RequestMessage& message, Request& request) {
 
 Response Answer(const Application& application, const Request& request) {
   try {
-    return application(request);
+    Response response = application(request);
+    // A body that is whole after its first piece has a length, and needs no chunks.
+    if (response.pieces && !response.pieces(response.body)) response.pieces = nullptr;
+    return response;
   } catch (const std::bad_alloc&) {
     std::abort();
   } catch (const std::exception& error) {
@@ -119,6 +123,10 @@ class HttpConnection final : public Connection,
   void OnReadError(const Error& error);
   void Dispatch();
   void Reply(Response response);
+  template <class Message>
+  void Prepare(Message& message, const Response& response, bool compressed);
+  void WritePieces(Response response);
+  void Written(const Error& error, bool keep_alive);
   template <class Body>
   void Write(http::response<Body> message);
   void Finish();
@@ -136,6 +144,7 @@ class HttpConnection final : public Connection,
   bool stopping_ = false;
   bool head_ = false;
   bool keep_alive_ = false;
+  unsigned version_ = 11;
   bool gzip_ = false;
   bool handed_over_ = false;  // stream_ is gone
   std::weak_ptr<Connection> successor_;
@@ -205,6 +214,7 @@ void HttpConnection<Stream>::Dispatch() {
   RequestMessage message = parser_->release();
   head_ = message.method() == http::verb::head;
   keep_alive_ = message.keep_alive();
+  version_ = message.version();
   const auto encoding = message[http::field::accept_encoding];
   gzip_ = AcceptsGzip({encoding.data(), encoding.size()});
   answering_ = true;
@@ -223,20 +233,28 @@ void HttpConnection<Stream>::Dispatch() {
 }
 
 template <class Stream>
+template <class Message>
+void HttpConnection<Stream>::Prepare(Message& message, const Response& response, bool compressed) {
+  message.result(static_cast<unsigned>(response.status));
+  message.reason({ReasonPhrase(response.status).data(), ReasonPhrase(response.status).size()});
+  SetHeaders(message, response);
+  message.set(http::field::vary, "Accept, Accept-Encoding");
+  if (compressed) message.set(http::field::content_encoding, "gzip");
+  message.keep_alive(keep_alive_ && !stopping_);
+}
+
+template <class Stream>
 void HttpConnection<Stream>::Reply(Response response) {
   if (response.stream && !head_) return HandOver(response);
+  if (response.pieces && !head_) return WritePieces(std::move(response));
   const bool compressed =
       gzip_ && response.body.size() >= kSmallestCompressed && !EncodingIsSet(response);
   if (compressed) response.body = Gzip(response.body);
   const auto prepare = [&](auto& message) {
-    message.result(static_cast<unsigned>(response.status));
-    message.reason({ReasonPhrase(response.status).data(), ReasonPhrase(response.status).size()});
-    SetHeaders(message, response);
-    message.set(http::field::vary, "Accept, Accept-Encoding");
-    if (compressed) message.set(http::field::content_encoding, "gzip");
-    message.keep_alive(keep_alive_ && !stopping_);
+    Prepare(message, response, compressed);
     // That of a 304 would be the length of what the client already has.
-    if (!response.stream && response.status != 304) message.content_length(response.body.size());
+    const bool known = !response.stream && !response.pieces && response.status != 304;
+    if (known) message.content_length(response.body.size());
   };
   if (head_) {
     http::response<http::empty_body> message;
@@ -250,17 +268,37 @@ void HttpConnection<Stream>::Reply(Response response) {
 }
 
 template <class Stream>
+void HttpConnection<Stream>::WritePieces(Response response) {
+  const bool chunked = version_ >= 11;
+  if (!chunked) keep_alive_ = false;
+  const bool gzip = gzip_ && !EncodingIsSet(response);
+  http::response<http::empty_body> head;
+  Prepare(head, response, gzip);
+  if (chunked) head.set(http::field::transfer_encoding, "chunked");
+  const bool keep_alive = head.keep_alive();
+  std::make_shared<PieceWriter<Stream>>(
+      core_, stream_, chunked, gzip,
+      [self = Self(), keep_alive](const Error& error) { self->Written(error, keep_alive); })
+      ->Start((std::ostringstream() << head.base()).str(), std::move(response));
+}
+
+template <class Stream>
 template <class Body>
 void HttpConnection<Stream>::Write(http::response<Body> message) {
   auto kept = std::make_shared<http::response<Body>>(std::move(message));
   Tcp().expires_after(core_.options.write_timeout);
   http::async_write(stream_, *kept, [self = Self(), kept](const Error& error, size_t) {
-    if (error == beast::error::timeout) self->core_.counts.timeouts.Increment();
-    if (error) return;
-    if (!kept->keep_alive()) return self->Finish();
-    self->first_ = false;
-    self->ReadHeader();
+    self->Written(error, kept->keep_alive());
   });
+}
+
+template <class Stream>
+void HttpConnection<Stream>::Written(const Error& error, bool keep_alive) {
+  if (error == beast::error::timeout) core_.counts.timeouts.Increment();
+  if (error) return;
+  if (!keep_alive) return Finish();
+  first_ = false;
+  ReadHeader();
 }
 
 template <class Stream>

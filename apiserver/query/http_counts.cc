@@ -37,10 +37,11 @@ HttpCounts::HttpCounts(prometheus::Registry& registry)
                     .Name("huatuo_apiserver_http_requests_total")
                     .Help("Requests answered.")
                     .Register(registry)),
-      seconds_(prometheus::BuildHistogram()
-                   .Name("huatuo_apiserver_http_request_duration_seconds")
-                   .Help("Time from the whole request to the whole answer being ready.")
-                   .Register(registry)) {}
+      seconds_(
+          prometheus::BuildHistogram()
+              .Name("huatuo_apiserver_http_request_duration_seconds")
+              .Help("Time from the whole request to the answer, or its first piece, being ready.")
+              .Register(registry)) {}
 
 void HttpCounts::Answered(std::string_view route, std::string_view method, int status,
                           std::chrono::nanoseconds took) {

@@ -27,7 +27,7 @@ struct ServerOptions {
   std::chrono::milliseconds header_timeout{10'000};  // from the connection to the whole header
   std::chrono::milliseconds idle_timeout{60'000};    // from a reply to the next whole header
   std::chrono::milliseconds body_timeout{10'000};
-  std::chrono::milliseconds write_timeout{30'000};  // of a whole reply
+  std::chrono::milliseconds write_timeout{30'000};  // of a whole reply, or one piece of it
   std::chrono::milliseconds stall_timeout{10'000};  // of 64 KiB of a stream
   std::chrono::milliseconds heartbeat{15'000};      // of a stream
   std::chrono::milliseconds shutdown_grace{5'000};  // for requests that are being answered

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "apiserver/query/exposition_reply.h"
 #include "apiserver/query/router.h"
 #include "apiserver/store/series.h"
 

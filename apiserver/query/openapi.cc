@@ -12,7 +12,7 @@ namespace {
 
 namespace json = boost::json;
 
-json::object Schema(const Param& param) {
+json::object ValueSchema(const Param& param) {
   switch (param.kind) {
     case Param::Kind::kCount:
       return {{"type", "integer"}, {"minimum", param.minimum}, {"maximum", param.maximum}};
@@ -23,6 +23,11 @@ json::object Schema(const Param& param) {
       break;
   }
   return {{"type", "string"}, {"minLength", 1}};
+}
+
+json::object Schema(const Param& param) {
+  if (!param.repeated) return ValueSchema(param);
+  return {{"type", "array"}, {"items", ValueSchema(param)}};
 }
 
 json::object Content(const std::string& content_type, const std::string& schema) {

@@ -92,6 +92,11 @@ std::string ParamValues::Text(const std::string& name) const {
   return found == values_.end() ? "" : found->second;
 }
 
+std::vector<std::string> ParamValues::List(const std::string& name) const {
+  const auto found = lists_.find(name);
+  return found == lists_.end() ? std::vector<std::string>() : found->second;
+}
+
 uint64_t ParamValues::Count(const std::string& name, uint64_t fallback) const {
   return ParseCount(Text(name)).value_or(fallback);
 }
@@ -102,7 +107,8 @@ std::optional<int64_t> ParamValues::TimeNs(const std::string& name, int64_t now_
 
 std::optional<ParamValues> ReadParams(const std::vector<Param>& params, const Request& request,
                                       Response& problem) {
-  std::map<std::string, std::string> values;
+  ParamValues::Values values;
+  ParamValues::Lists lists;
   for (const auto& [name, value] : request.query) {
     const auto param = std::find_if(params.begin(), params.end(),
                                     [&name = name](const Param& p) { return p.name == name; });
@@ -115,12 +121,14 @@ std::optional<ParamValues> ReadParams(const std::vector<Param>& params, const Re
           ParameterProblem(400, name, fmt::format("bad value \"{}\"", value), Accepted(*param));
       return std::nullopt;
     }
-    if (!values.emplace(name, value).second) {
+    if (param->repeated) {
+      lists[name].push_back(value);
+    } else if (!values.emplace(name, value).second) {
       problem = ParameterProblem(400, name, "given twice", Accepted(*param));
       return std::nullopt;
     }
   }
-  return ParamValues(std::move(values));
+  return ParamValues(std::move(values), std::move(lists));
 }
 
 }  // namespace huatuo

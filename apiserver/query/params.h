@@ -25,6 +25,7 @@ struct Param {
   uint64_t minimum = 0;
   uint64_t maximum = UINT64_MAX;
   std::vector<std::string> words = {};
+  bool repeated = false;  // may be given more than once
 };
 
 // What `param` accepts, for people: "an integer from 1 to 1000".
@@ -33,8 +34,11 @@ std::string Accepted(const Param& param);
 // Values by name; each is one that its Param accepts.
 class ParamValues {
  public:
-  explicit ParamValues(std::map<std::string, std::string> values = {})
-      : values_(std::move(values)) {}
+  using Values = std::map<std::string, std::string>;
+  using Lists = std::map<std::string, std::vector<std::string>>;
+
+  explicit ParamValues(Values values = {}, Lists lists = {})
+      : values_(std::move(values)), lists_(std::move(lists)) {}
 
   bool Has(const std::string& name) const { return values_.contains(name); }
   // Empty when absent.
@@ -43,10 +47,15 @@ class ParamValues {
   // `now_ns`: what relative times refer to.
   std::optional<int64_t> TimeNs(const std::string& name, int64_t now_ns) const;
 
-  const std::map<std::string, std::string>& all() const { return values_; }
+  // All of a repeated one, in the order of the request.
+  std::vector<std::string> List(const std::string& name) const;
+
+  // Without the repeated ones.
+  const Values& all() const { return values_; }
 
  private:
-  std::map<std::string, std::string> values_;
+  Values values_;
+  Lists lists_;
 };
 
 // Checks the request's query against `params`. A 400 problem goes to `problem` when a name is

@@ -12,6 +12,19 @@
 namespace huatuo {
 namespace {
 
+// Label by label: a quote within a value is escaped, so what is looked for is in no value.
+bool HasLabels(std::string_view text, const std::vector<std::string>& labels) {
+  return std::all_of(labels.begin(), labels.end(), [text](const std::string& label) {
+    return text.find("," + label) != std::string_view::npos;
+  });
+}
+
+// Where in the exemplars of a family one of this value is: at the bucket that counts it.
+size_t PlaceOf(const Family& family, double value) {
+  const auto bound = std::lower_bound(family.bounds.begin(), family.bounds.end(), value);
+  return static_cast<size_t>(bound - family.bounds.begin());
+}
+
 constexpr uint64_t kMissedRounds = 3;
 constexpr int64_t kKeptAfterClose = 60'000'000'000;
 
@@ -281,6 +294,24 @@ void NodeSeries::Erase(FamilySeries& family, SeriesByLabels::iterator series) {
   --series_;
 }
 
+void NodeSeries::Exemplify(const ExemplarOf& one) {
+  const auto mine = families_.find(one.family);
+  if (mine == families_.end()) return;
+  const Family& family = *mine->second.family;
+  for (auto& [labels, series] : mine->second.series) {
+    if (!series.sampled || !HasLabels(labels, one.labels)) continue;
+    if (!series.exemplars) {
+      series.exemplars = std::make_unique<std::vector<Exemplar>>(family.bounds.size() + 1);
+    }
+    Exemplar& kept = (*series.exemplars)[PlaceOf(family, one.exemplar.value)];
+    const int64_t time_ns = Corrected(one.exemplar.time_ns);
+    // Events that come again after a break are older, and a scraper takes only newer ones.
+    if (time_ns <= kept.time_ns) continue;
+    kept = one.exemplar;
+    kept.time_ns = time_ns;
+  }
+}
+
 void NodeSeries::Visit(const Family& family,
                        const std::function<void(const Family&, const SeriesView&)>& visit) const {
   const auto mine = families_.find(family.name);
@@ -295,7 +326,9 @@ void NodeSeries::Visit(const Family& family,
                    .cumulative = series.cumulative,
                    .sum = histogram ? series.value : 0,
                    .start_time_ns = series.start_time_ns,
-                   .time_ns = confirmed ? completed_time_ns_ : series.time_ns});
+                   .time_ns = confirmed ? completed_time_ns_ : series.time_ns,
+                   .exemplars = series.exemplars ? std::span<const Exemplar>(*series.exemplars)
+                                                 : std::span<const Exemplar>()});
   }
 }
 

@@ -33,6 +33,7 @@ class NodeSeries {
   void Close(uint64_t session, int64_t now_ns);
   // `wall_ns`: the server's clock, which replaces that of a node whose own is far off.
   absl::Status Apply(uint64_t session, const v1::MetricBatch& batch, int64_t wall_ns);
+  void Exemplify(const ExemplarOf& one);
   void Visit(const Family& family,
              const std::function<void(const Family&, const SeriesView&)>& visit) const;
   void Sweep(int64_t now_ns);
@@ -54,6 +55,7 @@ class NodeSeries {
     bool sampled = false;
     int64_t start_time_ns = 0;
     std::vector<uint64_t> cumulative;
+    std::unique_ptr<std::vector<Exemplar>> exemplars;  // few series have any
   };
   using SeriesByLabels = std::map<std::string, Series, std::less<>>;
   struct FamilySeries {

@@ -31,13 +31,6 @@ bool SameShape(const Family& family, const v1::MetricType& metric) {
   return family.bounds.size() == metric.buckets() && family.bounds.front() == metric.first_bound();
 }
 
-struct LockedNode {
-  LockedNode(size_t max_series, const SeriesPods& pods, FamilyOf family_of)
-      : series(max_series, pods, std::move(family_of)) {}
-  mutable std::shared_mutex mutex;
-  NodeSeries series;
-};
-
 void Add(SeriesTable::Counts& sum, const SeriesTable::Counts& more) {
   sum.series += more.series;
   sum.samples += more.samples;
@@ -49,8 +42,23 @@ void Add(SeriesTable::Counts& sum, const SeriesTable::Counts& more) {
 
 }  // namespace
 
+struct SeriesSelection::Node {
+  Node(size_t max_series, const SeriesPods& pods, FamilyOf family_of)
+      : series(max_series, pods, std::move(family_of)) {}
+  mutable std::shared_mutex mutex;
+  NodeSeries series;
+};
+
+void SeriesSelection::Visit(
+    const Family& family, size_t node,
+    const std::function<void(const Family&, const SeriesView&)>& visit) const {
+  const std::shared_lock lock(nodes_[node]->mutex);
+  nodes_[node]->series.Visit(family, visit);
+}
+
 // Order of locks: mutex, one node's, families_mutex.
 struct SeriesTable::State {
+  using LockedNode = SeriesSelection::Node;
   State(const Clock& the_clock, size_t max, SeriesPods the_pods)
       : clock(the_clock), max_series(max), pods(std::move(the_pods)) {}
 
@@ -67,11 +75,12 @@ struct SeriesTable::State {
     return SameShape(*slot, metric) ? slot : nullptr;
   }
 
-  std::vector<std::shared_ptr<LockedNode>> Select(std::string_view node) const {
+  std::vector<std::shared_ptr<LockedNode>> Select(
+      const std::function<bool(std::string_view)>& wanted) const {
     std::vector<std::shared_ptr<LockedNode>> selected;
     const std::shared_lock lock(mutex);
     for (const auto& [name, series] : nodes) {
-      if (node.empty() || name == node) selected.push_back(series);
+      if (!wanted || wanted(name)) selected.push_back(series);
     }
     return selected;
   }
@@ -103,9 +112,9 @@ void SeriesTable::Open(const std::string& node, const std::string& region, uint6
                        std::shared_ptr<const v1::Catalog> catalog, std::vector<uint32_t> muted) {
   // Under the table's lock, so that a sweep does not forget the node in between.
   const std::unique_lock table_lock(state_->mutex);
-  std::shared_ptr<LockedNode>& slot = state_->nodes[node];
+  std::shared_ptr<State::LockedNode>& slot = state_->nodes[node];
   if (!slot) {
-    slot = std::make_shared<LockedNode>(
+    slot = std::make_shared<State::LockedNode>(
         state_->max_series, state_->pods,
         [state = state_.get()](const v1::MetricType& metric) { return state->FamilyFor(metric); });
   }
@@ -129,25 +138,38 @@ absl::Status SeriesTable::Apply(const std::string& node, uint64_t session,
   return found->series.Apply(session, batch, state_->clock.WallNs());
 }
 
+void SeriesTable::Exemplify(const std::string& node, const std::vector<ExemplarOf>& exemplars) {
+  const auto found = exemplars.empty() ? nullptr : state_->Find(node);
+  if (!found) return;
+  const std::unique_lock lock(found->mutex);
+  for (const ExemplarOf& one : exemplars) found->series.Exemplify(one);
+}
+
 void SeriesTable::Visit(std::string_view node, const std::function<void(const Family&)>& family,
                         const std::function<void(const Family&, const SeriesView&)>& series) const {
-  const auto nodes = state_->Select(node);
-  for (const auto& one : state_->Families()) {
+  const SeriesSelection selection =
+      Select([&](std::string_view name) { return node.empty() || name == node; });
+  for (const auto& one : selection.families()) {
     bool told = false;
     const auto visit = [&](const Family& which, const SeriesView& view) {
       if (!std::exchange(told, true)) family(which);
       series(which, view);
     };
-    for (const auto& locked : nodes) {
-      const std::shared_lock lock(locked->mutex);
-      locked->series.Visit(*one, visit);
-    }
+    for (size_t i = 0; i < selection.nodes(); ++i) selection.Visit(*one, i, visit);
   }
+}
+
+SeriesSelection SeriesTable::Select(
+    const std::function<bool(std::string_view node)>& wanted) const {
+  SeriesSelection selection;
+  selection.nodes_ = state_->Select(wanted);
+  selection.families_ = state_->Families();
+  return selection;
 }
 
 void SeriesTable::Sweep() {
   const int64_t now_ns = state_->clock.BootNs();
-  for (const auto& locked : state_->Select("")) {
+  for (const auto& locked : state_->Select({})) {
     const std::unique_lock lock(locked->mutex);
     locked->series.Sweep(now_ns);
   }

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "apiserver/store/exemplar.h"
 #include "apiserver/store/series_labels.h"
 #include "common/clock.h"
 #include "huatuo/v1/huatuo.pb.h"
@@ -41,12 +42,36 @@ struct SeriesView {
   double sum = 0;
   int64_t start_time_ns = 0;  // 0: not known
   int64_t time_ns = 0;  // the node's sample time; by the server's clock when it is a minute off
+  // None; of a histogram one for each of `cumulative`, of a counter one. Those without an event are
+  // none.
+  std::span<const Exemplar> exemplars = {};
 };
 
 // What the series of containers are told to belong to.
 struct SeriesPods {
   const PodIndex* index = nullptr;  // null: there is no cluster
   PodLabelNames labels;
+};
+
+// What one reader goes through at its own pace: the families and nodes that there were at one
+// moment. A series that comes or goes in the meantime may be seen or not. Thread-safe; the table
+// must outlive it.
+class SeriesSelection {
+ public:
+  // In order of name.
+  const std::vector<std::shared_ptr<const Family>>& families() const { return families_; }
+  size_t nodes() const { return nodes_.size(); }
+
+  // Visits the series that `node`, of nodes(), has of `family`, in order of their labels. Writers
+  // of that node wait meanwhile.
+  void Visit(const Family& family, size_t node,
+             const std::function<void(const Family&, const SeriesView&)>& visit) const;
+
+ private:
+  friend class SeriesTable;
+  struct Node;
+  std::vector<std::shared_ptr<const Family>> families_;
+  std::vector<std::shared_ptr<Node>> nodes_;
 };
 
 // When a pod becomes known, or its labels change, its series go on under their new text within a
@@ -69,10 +94,17 @@ class SeriesTable {
   // `session` is not the newest of the node.
   absl::Status Apply(const std::string& node, uint64_t session, const v1::MetricBatch& batch);
 
+  // Gives the series that count what the events are examples of the newest one for each bucket.
+  // What has no such series is left out.
+  void Exemplify(const std::string& node, const std::vector<ExemplarOf>& exemplars);
+
   // Calls `family` once for each metric in order of name, and `series` for each of its series.
   // `node` empty: of all nodes.
   void Visit(std::string_view node, const std::function<void(const Family&)>& family,
              const std::function<void(const Family&, const SeriesView&)>& series) const;
+
+  // The nodes whose names are `wanted`; an empty function: all.
+  SeriesSelection Select(const std::function<bool(std::string_view node)>& wanted) const;
 
   // Drops what has not been alive for too long; called about once a second.
   void Sweep();

@@ -16,6 +16,7 @@
 #include "apiserver/ingest/profile_metrics.h"
 #include "apiserver/janitor.h"
 #include "apiserver/kube/kube_metrics.h"
+#include "apiserver/query/exposition_reply.h"
 #include "apiserver/query/http_counts.h"
 #include "apiserver/sink/follower.h"
 #include "apiserver/store/memory_profile_store.h"
@@ -67,6 +68,7 @@ void TaskStage(prometheus::Registry& registry) {
 
 void Http(prometheus::Registry& registry) {
   HttpCounts(registry).Answered("", "", 200, std::chrono::nanoseconds(0));
+  ExpositionCounts(registry, "");
 }
 
 void Storage(prometheus::Registry& registry) {

@@ -79,20 +79,20 @@ def free_address():
 
 
 class Prometheus:
-    """One that scrapes the bed's apiserver and evaluates the chart's rules, each second."""
+    """One that scrapes the bed's apiserver, or as told, and evaluates the chart's rules, each second."""
 
-    def __init__(self, bed):
+    def __init__(self, bed, jobs=None, flags=()):
         address = free_address()
         config = bed.folder / "prometheus.yml"
         # JSON is YAML.
         config.write_text(json.dumps({
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(RULES / "*.yaml")],
-            "scrape_configs": [{"job_name": "huatuo", "honor_labels": True,
-                                "static_configs": [{"targets": [bed.http]}]}]}), encoding="ascii")
+            "scrape_configs": jobs or [{"job_name": "huatuo", "honor_labels": True,
+                                        "static_configs": [{"targets": [bed.http]}]}]}), encoding="ascii")
         self.process = bed.process("prometheus", [
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={bed.folder}/tsdb",
-            f"--web.listen-address={address}"])
+            f"--web.listen-address={address}", *flags])
         self.api = Api(address)
         wait_until(lambda: not self.process.alive() or self.api.request("/-/ready")[0] == 200, "Prometheus is ready")
         expect(self.process.alive(), f"Prometheus ended: {self.process.text()[-500:]}")

@@ -38,6 +38,7 @@ import profiles  # noqa: E402
 import prometheus  # noqa: E402
 import reading  # noqa: E402
 import recordings  # noqa: E402
+import scraping  # noqa: E402
 import security  # noqa: E402
 import sinks  # noqa: E402
 import start  # noqa: E402
@@ -46,7 +47,7 @@ import tasks  # noqa: E402
 IN_NAMESPACE = "HUATUO_E2E_NAMESPACE"
 CASES = [*reading.CASES, *recordings.CASES, *start.CASES, *degraded.CASES, *security.CASES, *clocks.CASES, *configuration.CASES, *delivery.CASES,
          *postgres.CASES, *sinks.CASES, *kafka.CASES, *profiles.CASES, *faults.CASES, *governor.CASES, *figures.CASES, *fleet.CASES, *tasks.CASES,
-         *prometheus.CASES, *kubernetes.CASES]
+         *prometheus.CASES, *scraping.CASES, *kubernetes.CASES]
 
 
 def parse():

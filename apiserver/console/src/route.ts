@@ -61,7 +61,7 @@ export function changed(query: URLSearchParams, changes: Query): URLSearchParams
 }
 
 // What the server answers itself.
-const SERVED = /^\/(api|metrics|healthz|readyz)(\/|$)/;
+const SERVED = /^\/(api|metrics|federate|healthz|readyz)(\/|$)/;
 
 export function takeLinks(): void {
   document.addEventListener("click", (event) => {

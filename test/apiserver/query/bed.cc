@@ -229,4 +229,24 @@ void Bed::AddNode() {
   REQUIRE(series.Apply("n1", session, batch).ok());
 }
 
+void Bed::AddGauges(const std::string& node, int count) {
+  auto catalog = std::make_shared<v1::Catalog>();
+  v1::MetricType& metric = *catalog->add_units()->add_metrics();
+  metric.set_name("huatuo_node_level");
+  metric.set_help("A level.");
+  metric.set_type(v1::MetricType::GAUGE);
+  metric.add_labels("of");
+  series.Open(node, "dev", 1, catalog);
+  v1::MetricBatch batch;
+  batch.mutable_samples()->set_time_ns(1'795'000'000'250'000'000);
+  for (int i = 0; i < count; ++i) {
+    v1::SeriesAnnounce& announce = *batch.add_announce();
+    announce.set_id(static_cast<uint32_t>(i));
+    announce.add_label_values(std::to_string(i));
+    batch.mutable_samples()->add_ids(static_cast<uint32_t>(i));
+    batch.mutable_samples()->add_values(i + 0.5);
+  }
+  REQUIRE(series.Apply(node, 1, batch).ok());
+}
+
 }  // namespace huatuo

@@ -67,12 +67,16 @@ struct Bed {
   // A connected node "n1" with the unit oom, one metric of each type, and samples.
   void AddNode();
 
+  // A node whose `count` series are of one gauge: more than one piece of /metrics from some 3000
+  // on.
+  void AddGauges(const std::string& node, int count);
+
   ManualClock clock;
   FakeQuerier querier;
   MemoryProfileStore profiles;
   MemoryStore facts;
   Nodes nodes{clock, facts};
-  SeriesTable series{clock, 1000};
+  SeriesTable series{clock, 20000};
   CommitSignal commits;
   prometheus::Registry registry;
   KnownIssues issues{facts, registry};

@@ -55,14 +55,35 @@ std::string Client::ReadAll() {
   return std::exchange(buffer_, "");
 }
 
-Answer Client::ReadAnswer(bool head) {
-  Answer answer = ParseHead(ReadThrough("\r\n\r\n"));
-  if (head || !answer.headers.contains("content-length")) return answer;
-  const size_t size = std::stoul(answer.headers["content-length"]);
+std::string Client::ReadBytes(size_t size) {
   while (buffer_.size() < size && More()) {
   }
-  answer.body = buffer_.substr(0, size);
-  buffer_.erase(0, answer.body.size());
+  std::string bytes = buffer_.substr(0, size);
+  buffer_.erase(0, bytes.size());
+  return bytes;
+}
+
+// Without an end when it does not come.
+std::string Client::ReadChunks() {
+  std::string body;
+  for (;;) {
+    const std::string line = ReadThrough("\r\n");
+    if (line.empty()) return body + "<no end>";
+    const size_t size = std::stoul(line, nullptr, 16);
+    body += ReadBytes(size);
+    if (ReadBytes(2) != "\r\n") return body + "<no end>";
+    if (size == 0) return body;
+  }
+}
+
+Answer Client::ReadAnswer(bool head) {
+  Answer answer = ParseHead(ReadThrough("\r\n\r\n"));
+  if (head) return answer;
+  if (answer.headers.contains("transfer-encoding")) {
+    answer.body = ReadChunks();
+  } else if (answer.headers.contains("content-length")) {
+    answer.body = ReadBytes(std::stoul(answer.headers["content-length"]));
+  }
   return answer;
 }
 

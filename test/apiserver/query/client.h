@@ -28,11 +28,13 @@ class Client {
   std::string ReadThrough(std::string_view mark);
   // Everything until the server closes.
   std::string ReadAll();
-  // One answer with a Content-Length.
+  // One answer with a Content-Length, or in chunks.
   Answer ReadAnswer(bool head = false);
 
  private:
   bool More();
+  std::string ReadBytes(size_t size);
+  std::string ReadChunks();
   int fd_;
   std::string buffer_;
 };

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "apiserver/query/own_family.h"
+
 namespace huatuo {
 namespace {
 
@@ -29,8 +31,12 @@ std::string Render(ExpositionFormat format) {
   own.metric.emplace_back();
   own.metric[0].label = {{"code", "a\"b"}};
   own.metric[0].counter.value = 5;
-  exposition.Add(own);
-  return std::move(exposition).Finish();
+  const OwnFamily ours = ToOwnFamily(own);
+  exposition.Begin(ours.family);
+  exposition.Add(ours.series.at(0).view());
+  std::string text;
+  exposition.Finish(text);
+  return text;
 }
 
 TEST_CASE("text 0.0.4") {
@@ -84,6 +90,34 @@ own_total{code="a\"b"} 5
 )");
 }
 
+TEST_CASE("OpenMetrics names an event where a series has one") {
+  const Exemplar exemplars[] = {{"", 0, 0}, {"01a1-b", 0.75, kTime}, {"01a1-c", 2, kTime}};
+  const uint64_t cumulative[] = {1, 2, 4};
+  const auto render = [&](ExpositionFormat format) {
+    Exposition exposition(format);
+    exposition.Begin({"d_seconds", "Waits.", v1::MetricType::HISTOGRAM, {0.5, 1}});
+    exposition.Add({"node=\"n\"", 0, cumulative, 7.5, 0, kTime, exemplars});
+    exposition.Begin({"e_total", "Waits.", v1::MetricType::COUNTER, {}});
+    exposition.Add({"node=\"n\"", 3, {}, 0, 0, 0, {&exemplars[1], 1}});
+    std::string text;
+    exposition.Finish(text);
+    return text;
+  };
+  CHECK(render(ExpositionFormat::kText).find("01a1") == std::string::npos);
+  CHECK(render(ExpositionFormat::kOpenMetrics) == R"(# HELP d_seconds Waits.
+# TYPE d_seconds histogram
+d_seconds_bucket{node="n",le="0.5"} 1 1795000000.250
+d_seconds_bucket{node="n",le="1.0"} 2 1795000000.250 # {event_id="01a1-b"} 0.75 1795000000.250
+d_seconds_bucket{node="n",le="+Inf"} 4 1795000000.250 # {event_id="01a1-c"} 2 1795000000.250
+d_seconds_sum{node="n"} 7.5 1795000000.250
+d_seconds_count{node="n"} 4 1795000000.250
+# HELP e Waits.
+# TYPE e counter
+e_total{node="n"} 3 # {event_id="01a1-b"} 0.75 1795000000.250
+# EOF
+)");
+}
+
 TEST_CASE("the format follows Accept") {
   const auto open_metrics = [](std::string_view accept) {
     return NegotiateExposition(accept) == ExpositionFormat::kOpenMetrics;
@@ -114,7 +148,8 @@ TEST_CASE("[host] promtool accepts the text") {
   exposition.Begin({"huatuo_node_wait_seconds", "Waits.", v1::MetricType::HISTOGRAM, {0.5, 1}});
   const uint64_t cumulative[] = {1, 2, 4};
   exposition.Add({"node=\"n\"", 0, cumulative, 7.5, kStart, kTime});
-  const std::string text = std::move(exposition).Finish();
+  std::string text;
+  exposition.Finish(text);
   CHECK(fwrite(text.data(), 1, text.size(), promtool) == text.size());
   CHECK(pclose(promtool) == 0);
 }

@@ -346,7 +346,7 @@ huatuo_node_wait_seconds_count{node="n1",region="dev"} 4 1795000000250
   CHECK(all.headers.at("content-type") == "text/plain; version=0.0.4; charset=utf-8");
   CHECK(all.body.starts_with(node));
   CHECK(all.body.find("\nhuatuo_apiserver_http_requests_total{code=\"200\",method=\"GET\","
-                      "route=\"/metrics\"} 2\n") != std::string::npos);
+                      "route=\"/metrics\"} 3\n") != std::string::npos);
   const Answer open = bed.Get("/metrics?node=n1", "Accept: application/openmetrics-text\r\n");
   CHECK(open.headers.at("content-type") ==
         "application/openmetrics-text; version=1.0.0; charset=utf-8");

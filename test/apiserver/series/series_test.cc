@@ -358,5 +358,48 @@ TEST_CASE("labels that cannot be told apart are refused") {
         "17 labels: at most 16");
 }
 
+// What each series has of exemplars, by place.
+std::string Examples(const SeriesTable& table) {
+  std::string out;
+  table.Visit(
+      "", [](const Family&) {},
+      [&](const Family&, const SeriesView& view) {
+        if (view.exemplars.empty()) return;
+        out += std::string(view.labels.substr(view.labels.rfind(',') + 1)) + ":";
+        for (const Exemplar& one : view.exemplars) {
+          out += one.time_ns == 0 ? " -"
+                                  : fmt::format(" {} {} @{}", one.event_id, one.value, one.time_ns);
+        }
+        out += "\n";
+      });
+  return out;
+}
+
+TEST_CASE("the newest event is the example of its bucket") {
+  Fixture f;
+  CHECK(Apply(f.table, 1, R"(
+    announce { id: 2 unit: 0 metric: 1 label_values: "a" container { id: "c1" } }
+    announce { id: 3 unit: 0 metric: 1 label_values: "b" container { id: "c2" } }
+    announce { id: 4 unit: 1 metric: 0 }
+    samples { time_ns: 5 ids: 2 ids: 3 values: 7 values: 8
+              histograms { id: 4 cumulative: 1 cumulative: 4 cumulative: 4 sum: 2.5 } complete: true })") ==
+        "ok");
+  CHECK(Examples(f.table).empty());
+  const std::string histogram = "huatuo_node_runqueue_latency_seconds";
+  f.table.Exemplify(
+      "a",
+      {{histogram, {}, {"e1", 0.5, 10}},
+       {histogram, {}, {"e2", 0.6, 20}},
+       {histogram, {}, {"e3", 0.7, 19}},
+       {histogram, {}, {"e4", 9, 5}},
+       {"huatuo_container_oom_kills_total", {"container_id=\"c2\"", "scope=\"b\""}, {"e5", 1, 6}},
+       {"huatuo_container_oom_kills_total", {"container_id=\"c1\"", "scope=\"b\""}, {"e6", 1, 6}},
+       {"huatuo_node_memory_gone", {}, {"e7", 1, 6}}});
+  f.table.Exemplify("b", {{histogram, {}, {"e8", 0.5, 30}}});
+  CHECK(Examples(f.table) ==
+        "scope=\"b\": e5 1 @6\n"
+        "region=\"eu\": e1 0.5 @10 e2 0.6 @20 e4 9 @5\n");
+}
+
 }  // namespace
 }  // namespace huatuo

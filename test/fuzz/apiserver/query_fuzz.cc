@@ -11,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::vector<huatuo::Param> kParams = [] {
     std::vector<huatuo::Param> params = huatuo::FilterParams();
     for (huatuo::Param& param : huatuo::RangeParams()) params.push_back(std::move(param));
+    params.push_back({.name = "match[]", .repeated = true});
     params.push_back({.name = "limit", .kind = huatuo::Param::Kind::kCount, .maximum = 1000});
     return params;
   }();
@@ -22,6 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   Must(values->Count("limit", 7) <= 1000);
+  for (const std::string& text : values->List("match[]")) Must(!text.empty());
   (void)huatuo::FilterOf(*values, 1'800'000'000'000'000'000);
   return 0;
 }
