@@ -43,16 +43,17 @@ void Janitor::Run() {
   std::unique_lock lock(mutex_);
   while (!stop_) {
     lock.unlock();
-    SweepEvents();
-    SweepProfiles();
+    const bool ours = !stores_.turn || stores_.turn();
+    SweepEvents(ours);
+    SweepProfiles(ours);
     lock.lock();
     changed_.wait_for(lock, std::chrono::minutes(1), [this] { return stop_; });
   }
 }
 
-void Janitor::SweepEvents() {
+void Janitor::SweepEvents(bool ours) {
   const absl::StatusOr<uint64_t> pruned =
-      stores_.events.Prune(stores_.event_retention, clock_.WallNs());
+      ours ? stores_.events.Prune(stores_.event_retention, clock_.WallNs()) : uint64_t{0};
   if (pruned.ok()) {
     pruned_events_.Increment(static_cast<double>(*pruned));
   } else {
@@ -64,9 +65,9 @@ void Janitor::SweepEvents() {
   use_.Add({{"of", "bytes"}}).Set(static_cast<double>(use->bytes));
 }
 
-void Janitor::SweepProfiles() {
+void Janitor::SweepProfiles(bool ours) {
   const absl::StatusOr<uint64_t> pruned =
-      stores_.profiles.Prune(stores_.profile_retention, clock_.WallNs());
+      ours ? stores_.profiles.Prune(stores_.profile_retention, clock_.WallNs()) : uint64_t{0};
   if (pruned.ok()) {
     pruned_profiles_.Increment(static_cast<double>(*pruned));
   } else {

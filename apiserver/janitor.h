@@ -1,9 +1,11 @@
-// Keeps the stores within their retention, once a minute and when it starts.
+// Keeps the stores within their retention, once a minute and when it starts. Of several apiservers
+// on one store, one does.
 #pragma once
 
 #include <prometheus/registry.h>
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -20,14 +22,15 @@ class Janitor {
     Retention event_retention;
     ProfileStore& profiles;
     Retention profile_retention;
+    std::function<bool()> turn = {};  // whether it is ours to sweep; empty: always
   };
   Janitor(const Stores& stores, const Clock& clock, prometheus::Registry& registry);
   ~Janitor();
 
  private:
   void Run();
-  void SweepEvents();
-  void SweepProfiles();
+  void SweepEvents(bool ours);
+  void SweepProfiles(bool ours);
 
   const Stores stores_;
   const Clock& clock_;

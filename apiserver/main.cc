@@ -16,6 +16,7 @@
 #include "apiserver/janitor.h"
 #include "apiserver/kube/cluster.h"
 #include "apiserver/query/api_server.h"
+#include "apiserver/replica/replicas.h"
 #include "apiserver/settings.h"
 #include "apiserver/sink/file_sink.h"
 #include "apiserver/sink/follower.h"
@@ -136,6 +137,13 @@ Retention MakeRetention(uint64_t hours, uint64_t bytes) {
   return {static_cast<int64_t>(hours) * 3'600'000'000'000, bytes};
 }
 
+Janitor::Stores StoresOf(const Settings& settings, Store& events, ProfileStore& profiles,
+                         std::function<bool()> turn) {
+  return {events, MakeRetention(settings.retention_hours, settings.retention_bytes), profiles,
+          MakeRetention(settings.profile_retention_hours, settings.profile_retention_bytes),
+          std::move(turn)};
+}
+
 // One for each sink that is configured.
 absl::StatusOr<std::vector<std::unique_ptr<SinkFollower>>> StartSinks(
     const Settings& settings, const SinkFollower::Source& source) {
@@ -155,6 +163,22 @@ absl::StatusOr<std::vector<std::unique_ptr<SinkFollower>>> StartSinks(
     ASSIGN_OR_RETURN(followers.emplace_back(), SinkFollower::Start(source, std::move(sink)));
   }
   return followers;
+}
+
+// Null when the store is this process's alone.
+absl::StatusOr<std::unique_ptr<Replicas>> StartReplicas(const Settings& settings,
+                                                        const ReplicaSources& sources) {
+  if (settings.store != "postgres") return nullptr;
+  ReplicaOptions options;
+  options.name = settings.name;
+  options.postgres = PlaceOf(settings).postgres;
+  return Replicas::Start(options, sources);
+}
+
+// Whether it is ours to do what one does for all.
+std::function<bool()> TurnOf(const Replicas* replicas) {
+  if (replicas == nullptr) return {};
+  return [replicas] { return replicas->turn(); };
 }
 
 // For scripts and for people.
@@ -187,32 +211,36 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   ASSIGN_OR_RETURN(SeriesPods pods_of_series, PodsOfSeries(settings, cluster.get()));
   SeriesTable series(clock, settings.max_series_per_node, std::move(pods_of_series));
   CommitSignal commits;
-  const Janitor janitor(
-      {*store, MakeRetention(settings.retention_hours, settings.retention_bytes), *profiles,
-       MakeRetention(settings.profile_retention_hours, settings.profile_retention_bytes)},
-      clock, registry);
 
-  // sinks, before the first event
-  SinkMetrics sink_metrics(registry);
-  ASSIGN_OR_RETURN(const std::vector<std::unique_ptr<SinkFollower>> followers,
-                   StartSinks(settings, {*store, *store, commits, sink_metrics}));
-
-  // ingest
+  // the other apiservers on the store, before anything that only one of them does
   KnownIssues issues(*store, registry);
   RETURN_IF_ERROR(issues.Load(settings.known_issues_file));
   Nodes nodes(clock, *store);
   RETURN_IF_ERROR(nodes.Load());
+  CommitSignal shared_tasks;
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<Replicas> replicas,
+      StartReplicas(settings, {nodes, series, commits, shared_tasks,
+                               [&issues] { issues.Refresh().IgnoreError(); }, registry}));
+  const std::function<bool()> turn = TurnOf(replicas.get());
+  CommitSignal* const with_others = replicas ? &shared_tasks : nullptr;
+  const Janitor janitor(StoresOf(settings, *store, *profiles, turn), clock, registry);
+
+  // sinks, before the first event
+  SinkMetrics sink_metrics(registry);
+  ASSIGN_OR_RETURN(const std::vector<std::unique_ptr<SinkFollower>> followers,
+                   StartSinks(settings, {*store, *store, commits, sink_metrics, turn}));
 
   // configuration and tasks, before the first node connects
   ASSIGN_OR_RETURN(const std::unique_ptr<LiveConfig> config,
                    LiveConfig::Start(*store, nodes, clock, registry));
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<Tasks> tasks,
-      StartTasks(settings, {clock, store->tasks(), *store, *profiles, nodes, commits, registry}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Tasks> tasks,
+                   StartTasks(settings, {clock, store->tasks(), *store, *profiles, nodes, commits,
+                                         registry, TaskSharing{with_others, turn}}));
   ASSIGN_OR_RETURN(
       const std::unique_ptr<IngestServer> ingest,
       StartIngest(settings, {clock, *store, *profiles, *store, nodes, series, commits, registry,
-                             &issues, cluster ? &cluster->pods() : nullptr}));
+                             &issues, cluster ? &cluster->pods() : nullptr, replicas.get()}));
 
   // query
   ASSIGN_OR_RETURN(const Console console, Console::Open(settings.console_dir));
@@ -221,7 +249,8 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                      {"store", [&] { return Unreadable(*store); }}};
   ASSIGN_OR_RETURN(const std::unique_ptr<ApiServer> api,
                    StartApi(settings, {*store, *profiles, nodes, *config, issues, *tasks, series,
-                                       commits, registry, clock, checks, console}));
+                                       commits, registry, clock, checks, console, replicas.get()}));
+  if (replicas) replicas->Announce(api->address(), ingest->address());
   RETURN_IF_ERROR(Announce(settings, api->address(), ingest->address()));
   ServeUntilSignal(signals, *ingest, *api);
   return absl::OkStatus();

@@ -1,8 +1,11 @@
 #include "apiserver/settings.h"
 
+#include <unistd.h>
+
 #include <sstream>
 
 #include "common/config.h"
+#include "common/status.h"
 #include "common/status_macros.h"
 
 namespace huatuo {
@@ -12,6 +15,11 @@ std::vector<Option> ServerOptions(Settings& s) {
   return {
       {"http_listen", "address:port of REST, metrics and the console; port 0: any", &s.http_listen},
       {"grpc_listen", "address:port for the collectors; port 0: any", &s.grpc_listen},
+      {"name",
+       "what other apiservers on the same PostgreSQL know this one by; default: the host name and "
+       "the "
+       "process id",
+       &s.name},
       {"store", "sqlite, postgres or memory", &s.store},
       {"data_dir", "folder of everything that is kept", &s.data_dir},
       {"postgres.url",
@@ -114,12 +122,21 @@ std::vector<std::string> Split(const std::vector<std::string>& lists) {
   return words;
 }
 
+absl::StatusOr<std::string> OwnName() {
+  char name[256] = {};
+  if (gethostname(name, sizeof(name) - 1) != 0) return ErrnoStatus(errno, "read the host name");
+  return std::string(name) + "-" + std::to_string(getpid());
+}
+
 }  // namespace
 
 absl::StatusOr<Settings> LoadSettings(int argc, char** argv) {
   Settings settings;
   RETURN_IF_ERROR(LoadConfig(Table(settings), argc, argv));
   RETURN_IF_ERROR(CheckPlace(PlaceOf(settings)));
+  if (settings.name.empty()) {
+    ASSIGN_OR_RETURN(settings.name, OwnName());
+  }
   settings.kube_metric_labels = Split(settings.kube_metric_labels);
   settings.kube_annotations = Split(settings.kube_annotations);
   return settings;

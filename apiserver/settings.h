@@ -14,6 +14,7 @@ struct Settings {
   std::string http_listen = "127.0.0.1:12740";
   std::string grpc_listen = "127.0.0.1:12741";
   std::string store = "sqlite";
+  std::string name;  // default: the host name and the process id
   std::string data_dir = "/var/lib/huatuo/apiserver";
   std::string postgres_url;
   std::string postgres_password_file;

@@ -29,10 +29,12 @@ std::chrono::milliseconds RepeatWindow(const Settings& settings) {
 absl::Status Collector::OpenOutlets(const Settings& settings, const v1::Catalog& catalog,
                                     const Root& root, Outlets& outlets) {
   const Clock& clock = Clock::Real();
+  outlets.targets = MakeTargets(settings);
   ASSIGN_OR_RETURN(outlets.outbox, Outbox::Open(MakeOutboxOptions(settings, root), clock));
   const auto connected = [&outlets] { return outlets.stream->connected(); };
-  ASSIGN_OR_RETURN(outlets.profiles,
-                   ProfileStream::Open(MakeProfileOptions(settings, connected), clock));
+  ASSIGN_OR_RETURN(
+      outlets.profiles,
+      ProfileStream::Open(MakeProfileOptions(settings, outlets.targets, connected), clock));
   ASSIGN_OR_RETURN(outlets.rules, MetricRules::Make(AllUnits(), settings.metrics));
   if (settings.record.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(outlets.recording, RecordingWriter::Create(settings.record, catalog));
@@ -74,8 +76,8 @@ Collector::Collector(const Settings& settings, std::unique_ptr<Outlets> outlets,
                      static_cast<int64_t>(settings_.budget_hold_seconds) * 1'000'000'000,
                      settings_.budget_interval_seconds},
                     settings_.metrics_interval_seconds, settings_.ring_bytes),
-      stream_(MakeStreamOptions(settings_, root_), *outlets_->outbox, series_, catalog_,
-              MakeStreamHooks()) {
+      stream_(MakeStreamOptions(settings_, outlets_->targets, root_), *outlets_->outbox, series_,
+              catalog_, MakeStreamHooks()) {
   outlets_->stream = &stream_;
   if (const absl::Status status = containers_.Refresh(); !status.ok()) {
     LogWarning("containers: " + Message(status));
@@ -117,7 +119,7 @@ Resources Collector::MakeResources() {
           .profiles = &profiles_,
           .no_ring = Message(ring_.status()),
           .user_symbols = &user_symbols_,
-          .server_port = PortOf(settings_.apiserver),
+          .server_port = PortOf(settings_.apiserver.front()),
           .packet_drops = &packet_drops_,
           .ticks = &ticks_,
           .event_counts = &event_counts_};

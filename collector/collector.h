@@ -42,6 +42,7 @@ class Collector {
  private:
   // What can fail to open.
   struct Outlets {
+    std::shared_ptr<Targets> targets;
     std::unique_ptr<Outbox> outbox;
     std::unique_ptr<ProfileStream> profiles;
     std::unique_ptr<RecordingWriter> recording;  // null: nothing is recorded

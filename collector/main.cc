@@ -1,5 +1,6 @@
 // huatuo-collector: what a node observes, to the apiserver. Its stages are in collector.h.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <malloc.h>
 
 #include "collector/collector.h"
@@ -17,7 +18,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   // The text of the BPF objects and of the first scans is not needed again.
   malloc_trim(0);
   LogInfo(fmt::format("collector {} of node {} sends to {}", HUATUO_VERSION, settings.node,
-                      settings.apiserver));
+                      fmt::join(settings.apiserver, ", ")));
 
   int signal = 0;
   sigwait(&signals, &signal);

@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
+#include <utility>
+
+#include "common/id.h"
 
 namespace huatuo {
 namespace {
@@ -28,14 +32,29 @@ v1::Hello MakeHello(const Settings& settings, const Root& root) {
   return hello;
 }
 
+// Of the spool, so that a collector that is started again is known for the same; where none can be
+// kept there, of the process.
+std::string CollectorId(const std::string& spool_folder) {
+  const std::string path = spool_folder + "/collector_id";
+  std::string id;
+  std::ifstream(path) >> id;
+  const bool usable = id.size() == 32 && std::ranges::all_of(id, [](char c) {
+                        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                      });
+  if (usable) return id;
+  id = Hex(RandomId());
+  std::ofstream(path) << id << "\n";
+  return id;
+}
+
 LinkOptions MakeLinkOptions(const Settings& settings) {
   LinkOptions options;
-  options.target = settings.apiserver;
   options.tls = settings.tls;
   options.ca_file = settings.tls_ca_file;
   options.certificate_file = settings.tls_certificate_file;
   options.key_file = settings.tls_key_file;
   options.token_file = settings.token_file;
+  options.collector = CollectorId(settings.spool_folder);
   return options;
 }
 
@@ -57,8 +76,14 @@ OutboxOptions MakeOutboxOptions(const Settings& settings, const Root& root) {
   return options;
 }
 
-StreamOptions MakeStreamOptions(const Settings& settings, const Root& root) {
+std::shared_ptr<Targets> MakeTargets(const Settings& settings) {
+  return std::make_shared<Targets>(settings.apiserver, std::hash<std::string>()(settings.node));
+}
+
+StreamOptions MakeStreamOptions(const Settings& settings, std::shared_ptr<Targets> targets,
+                                const Root& root) {
   StreamOptions options;
+  options.targets = std::move(targets);
   options.link = MakeLinkOptions(settings);
   options.session.hello = MakeHello(settings, root);
   // Who wants metrics often wants to know the node's state as often.
@@ -68,12 +93,15 @@ StreamOptions MakeStreamOptions(const Settings& settings, const Root& root) {
   return options;
 }
 
-ProfileStreamOptions MakeProfileOptions(const Settings& settings, std::function<bool()> connected) {
+ProfileStreamOptions MakeProfileOptions(const Settings& settings, std::shared_ptr<Targets> targets,
+                                        std::function<bool()> connected) {
   ProfileStreamOptions options;
   options.node = settings.node;
   options.spool =
       MakeSpoolOptions(settings.spool_folder + "/profiles", settings.profile_spool_limit_bytes);
   options.courier.link = MakeLinkOptions(settings);
+  options.courier.targets = std::move(targets);
+  options.courier.chooses = false;
   options.courier.ready = std::move(connected);
   return options;
 }

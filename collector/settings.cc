@@ -7,6 +7,7 @@
 
 #include "collector/catalog.h"
 #include "collector/parameters.h"
+#include "collector/ship/targets.h"
 #include "common/config.h"
 #include "common/status.h"
 #include "common/status_macros.h"
@@ -19,7 +20,10 @@ std::vector<Option> Table(Settings& s) {
       {"node", "name of this node; default: the host name", &s.node},
       {"region", "label of all its series and events", &s.region},
       {"root", "folder that holds proc/ and sys/ of the node; default: this machine's", &s.root},
-      {"apiserver", "host:port of the apiserver's gRPC", &s.apiserver},
+      {"apiserver",
+       "host:port of the apiserver's gRPC; several, separated by commas or repeated: the next is "
+       "tried when one is away. Default: 127.0.0.1:12741",
+       &s.apiserver},
       {"tls.enabled", "true: TLS to the apiserver", &s.tls},
       {"tls.ca_file", "PEM of the authority that signed the apiserver's certificate",
        &s.tls_ca_file},
@@ -98,6 +102,8 @@ absl::StatusOr<Settings> LoadSettings(int argc, char** argv) {
   Settings settings;
   RETURN_IF_ERROR(LoadConfig(Table(settings), argc, argv));
   RETURN_IF_ERROR(Check(settings));
+  if (settings.apiserver.empty()) settings.apiserver = {"127.0.0.1:12741"};
+  ASSIGN_OR_RETURN(settings.apiserver, ReadTargets(settings.apiserver));
   ApplyOnly(settings);
   if (settings.node.empty()) {
     char name[256] = {};

@@ -13,8 +13,8 @@ namespace huatuo {
 struct Settings {
   std::string node;  // default: the host name
   std::string region = "default";
-  std::string root;  // holds proc/ and sys/; empty: this machine
-  std::string apiserver = "127.0.0.1:12741";
+  std::string root;                         // holds proc/ and sys/; empty: this machine
+  std::vector<std::string> apiserver = {};  // host:port, each once; by default one on this machine
   bool tls = false;
   std::string tls_ca_file;
   std::string tls_certificate_file;

@@ -20,9 +20,10 @@ apiserver/kube       common/|apiserver/pods/
 apiserver/store      common/|huatuo/v1/|apiserver/pods/
 apiserver/sink       common/|apiserver/store/
 apiserver/ingest     common/|huatuo/v1/|apiserver/(store|pods)/
+apiserver/replica    common/|huatuo/v1/|apiserver/(store|ingest)/
 apiserver/config     common/|huatuo/v1/|apiserver/(store|ingest)/
 apiserver/tasks      common/|huatuo/v1/|apiserver/(store|pods|ingest|config)/
-apiserver/query      common/|huatuo/v1/|pprof/|apiserver/(store|pods|ingest|config|tasks)/
+apiserver/query      common/|huatuo/v1/|pprof/|apiserver/(store|pods|ingest|replica|config|tasks)/
 TABLE
 )
 

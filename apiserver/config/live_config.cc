@@ -108,7 +108,8 @@ struct LiveConfig::State {
                     .Add({})),
         in_state(prometheus::BuildGauge()
                      .Name("huatuo_apiserver_configuration_nodes")
-                     .Help("Connected nodes, by what they have made of the live configuration.")
+                     .Help("Nodes that are connected here, by what they have made of the live "
+                           "configuration.")
                      .Register(registry)),
         current(std::make_shared<const Version>()) {}
 
@@ -199,7 +200,7 @@ absl::Status LiveConfig::State::Put(Version next, std::optional<uint64_t> base) 
 void LiveConfig::State::TellAll() {
   std::vector<v1::Hello> connected;
   nodes.ForEach([&connected](const NodeState& node) {
-    if (node.connected && node.catalog) connected.push_back(node.hello);
+    if (node.here && node.catalog) connected.push_back(node.hello);
   });
   for (const v1::Hello& node : connected) Tell(node);
 }
@@ -221,7 +222,7 @@ void LiveConfig::State::Count() {
   uint64_t counts[std::size(kStates)] = {};
   const uint64_t number = Current()->number;
   nodes.ForEach([&](const NodeState& node) {
-    if (node.connected) ++counts[static_cast<size_t>(ConfigStateOf(node, number))];
+    if (node.here) ++counts[static_cast<size_t>(ConfigStateOf(node, number))];
   });
   for (const ConfigState state : kStates) {
     in_state.Add({{"state", std::string(ConfigStateName(state))}})

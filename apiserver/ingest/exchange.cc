@@ -11,6 +11,8 @@ std::string_view RefusalCause(const absl::Status& status) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kInternal:
       return "store";
+    case absl::StatusCode::kAlreadyExists:
+      return "namesake";
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
       return "identity";

@@ -7,6 +7,7 @@
 //   PERMISSION_DENIED    the node is not the one the peer may speak for
 //   FAILED_PRECONDITION  another stream of the node must be open first
 //   ABORTED              a newer stream of the node began
+//   ALREADY_EXISTS       another collector of this name is connected (claims.h)
 //   UNAVAILABLE          the store does not answer
 #pragma once
 
@@ -43,6 +44,8 @@ struct WireOf {
   std::function<void()> resume;
   // Whether the peer may speak for this node. Empty: for any.
   std::function<absl::Status(const std::string& node)> allow;
+  // What the collector is known by, whatever its node's name; empty: it has not said.
+  std::string collector = {};
 };
 
 // Why a stream was ended with `status`, in one of a few words, whatever the node said.

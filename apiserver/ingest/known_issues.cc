@@ -48,6 +48,7 @@ absl::Status KnownIssues::Load(const std::string& file) {
   if (file.empty()) {
     ASSIGN_OR_RETURN(const std::optional<std::string> kept, facts_.Fact(kKind, kKey));
     if (!kept.has_value()) return absl::OkStatus();
+    kept_ = *kept;
     ASSIGN_OR_RETURN(const json::value document, Parse("known issues in the store", *kept));
     std::vector<KnownIssueRule> rules;
     if (const auto bad = ReadRules(document, rules)) return Refused("known issues", *bad);
@@ -64,12 +65,23 @@ absl::Status KnownIssues::Load(const std::string& file) {
                           : replaced.status;
 }
 
+absl::Status KnownIssues::Refresh() {
+  const std::lock_guard lock(replacing_);
+  ASSIGN_OR_RETURN(const std::optional<std::string> kept, facts_.Fact(kKind, kKey));
+  if (!kept.has_value() || *kept == kept_) return absl::OkStatus();
+  return Load("");
+}
+
 KnownIssues::Replaced KnownIssues::Replace(const json::value& document) {
   std::vector<KnownIssueRule> rules;
   if (auto bad = ReadRules(document, rules)) return {std::move(bad), absl::OkStatus()};
   const std::lock_guard lock(replacing_);
-  absl::Status status = facts_.Put(kKind, kKey, json::serialize(document));
-  if (status.ok()) Use(std::move(rules));
+  std::string text = json::serialize(document);
+  absl::Status status = facts_.Put(kKind, kKey, text);
+  if (status.ok()) {
+    kept_ = std::move(text);
+    Use(std::move(rules));
+  }
   return {std::nullopt, std::move(status)};
 }
 

@@ -33,6 +33,9 @@ class KnownIssues {
   // Takes the rules of `file`, which replace those in the store; without a file those of the store.
   absl::Status Load(const std::string& file);
 
+  // Takes what another apiserver has put in the store since.
+  absl::Status Refresh();
+
   // In force at once, and kept in the store. The status is the store's; after an error or a refusal
   // the old ones stay.
   struct Replaced {
@@ -64,6 +67,7 @@ class KnownIssues {
   FactStore& facts_;
   prometheus::Family<prometheus::Counter>& matched_;
   std::mutex replacing_;  // store and memory change together
+  std::string kept_;      // what is in the store, as far as we know; with `replacing_`
   mutable std::mutex mutex_;
   std::shared_ptr<const Entries> entries_;
 };

@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::string_view kKind = "node";
 constexpr int64_t kKeepEveryNs = 60'000'000'000;
+constexpr int64_t kShareEveryNs = 10'000'000'000;
 
 }  // namespace
 
@@ -31,6 +32,7 @@ struct Nodes::State {
     std::function<void()> cancel;
     bool changed = false;  // something that must outlive a restart now
     bool touched = false;  // something that may be a minute old
+    bool fenced = false;   // its stream here was ended for one elsewhere
     int64_t kept_ns = 0;   // boot clock
   };
 
@@ -38,10 +40,13 @@ struct Nodes::State {
       : clock(the_clock), facts(the_facts), catalogs(the_facts) {}
 
   std::vector<std::pair<std::string, std::string>> TakeDue();
+  absl::StatusOr<std::optional<NodeState>> Kept(const std::string& node);
 
   const Clock& clock;
   FactStore& facts;
   Catalogs catalogs;  // only to find them again at Load
+  Sharing sharing;
+  int64_t keep_every_ns = kKeepEveryNs;
   mutable std::mutex mutex;
   std::condition_variable answered;
   std::map<std::string, Entry> nodes;
@@ -74,8 +79,10 @@ std::vector<std::pair<std::string, std::string>> Nodes::State::TakeDue() {
   const int64_t now_ns = clock.BootNs();
   const std::lock_guard lock(mutex);
   for (auto& [name, entry] : nodes) {
-    const bool old = entry.touched && now_ns - entry.kept_ns >= kKeepEveryNs;
+    const bool old = entry.touched && now_ns - entry.kept_ns >= keep_every_ns;
     if (!entry.changed && !old) continue;
+    // Whoever has its stream knows more.
+    if (entry.state.connected && !entry.state.here) continue;
     due.emplace_back(name, NodeFact(entry.state));
     entry.changed = entry.touched = false;
     entry.kept_ns = now_ns;
@@ -85,14 +92,84 @@ std::vector<std::pair<std::string, std::string>> Nodes::State::TakeDue() {
 
 absl::Status Nodes::Flush() {
   absl::Status result;
+  std::vector<std::string> kept;
   for (const auto& [name, text] : state_->TakeDue()) {
     const absl::Status status = state_->facts.Put(kKind, name, text);
-    if (status.ok()) continue;
+    if (status.ok()) {
+      kept.push_back(name);
+      continue;
+    }
     const std::lock_guard lock(state_->mutex);
     state_->nodes[name].changed = true;
     result = status;
   }
+  if (state_->sharing.kept && !kept.empty()) state_->sharing.kept(kept);
   return result;
+}
+
+void Nodes::Share(Sharing sharing) {
+  state_->sharing = std::move(sharing);
+  state_->keep_every_ns = kShareEveryNs;
+}
+
+Nodes::Place Nodes::Where(const std::string& node) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->nodes.find(node);
+  if (found == state_->nodes.end() || !found->second.state.connected) return Place::kNowhere;
+  return found->second.state.here ? Place::kHere : Place::kElsewhere;
+}
+
+absl::StatusOr<std::optional<NodeState>> Nodes::State::Kept(const std::string& node) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> text, facts.Fact(kKind, node));
+  if (!text) return std::nullopt;
+  ASSIGN_OR_RETURN(NodeState kept, ParseNodeFact(*text));
+  ASSIGN_OR_RETURN(kept.catalog, catalogs.Find(kept.hello.catalog_sha256()));
+  return kept;
+}
+
+absl::Status Nodes::Learn(const std::string& node, const std::string& replica, Send send,
+                          bool reread) {
+  std::optional<NodeState> kept;
+  if (reread) {
+    ASSIGN_OR_RETURN(kept, state_->Kept(node));
+  }
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->nodes.find(node);
+  const bool known = found != state_->nodes.end();
+  if (!known && !kept) return absl::OkStatus();
+  if (known && found->second.state.here) return absl::OkStatus();
+  State::Entry& entry = state_->nodes[node];
+  if (kept) entry.state = *std::move(kept);
+  entry.state.connected = !replica.empty();
+  entry.state.replica = replica;
+  entry.send = std::move(send);
+  entry.changed = entry.touched = false;
+  state_->last_session = std::max(state_->last_session, entry.state.session);
+  state_->answered.notify_all();
+  return absl::OkStatus();
+}
+
+void Nodes::Fence(const std::vector<std::string>& nodes) {
+  for (const std::string& node : nodes) {
+    std::function<void()> cancel;
+    {
+      const std::lock_guard lock(state_->mutex);
+      const auto found = state_->nodes.find(node);
+      if (found != state_->nodes.end()) {
+        found->second.fenced = true;
+        cancel = std::exchange(found->second.cancel, nullptr);
+      }
+    }
+    if (cancel) cancel();
+  }
+}
+
+void Nodes::FenceAll() {
+  std::vector<std::string> nodes;
+  ForEach([&nodes](const NodeState& node) {
+    if (node.here) nodes.push_back(node.hello.node());
+  });
+  Fence(nodes);
 }
 
 std::vector<NodeState> Nodes::List() const {
@@ -152,11 +229,13 @@ uint64_t Nodes::Connect(const v1::Hello& hello, Send send, std::function<void()>
     entry.send = std::move(send);
     if (entry.state.hello.epoch() != hello.epoch()) entry.state.high_water = 0;
     entry.state.hello = hello;
-    entry.state.connected = true;
+    entry.state.connected = entry.state.here = true;
+    entry.state.replica = state_->sharing.name;
     entry.state.session = session;
     entry.state.connected_ns = entry.state.last_message_ns = now_ns;
     entry.state.clock_skew_ns = hello.time_ns() - now_ns;
     entry.changed = true;
+    entry.fenced = false;
     state_->answered.notify_all();
   }
   if (cancel_older) cancel_older();
@@ -168,10 +247,13 @@ void Nodes::Disconnect(const std::string& node, uint64_t session) {
     const std::lock_guard lock(state_->mutex);
     const auto found = state_->nodes.find(node);
     if (found == state_->nodes.end() || found->second.state.session != session) return;
-    found->second.state.connected = false;
+    found->second.state.connected = found->second.state.here = false;
+    found->second.state.replica.clear();
     found->second.send = nullptr;
     found->second.cancel = nullptr;
-    found->second.changed = true;
+    // What another replica keeps of it by now is newer.
+    found->second.changed = !found->second.fenced;
+    found->second.touched = false;
     // Whoever waits for an answer of this node learns that none will come.
     state_->answered.notify_all();
   }
@@ -253,11 +335,16 @@ absl::StatusOr<v1::ParameterReply> Nodes::SetParameters(const std::string& node,
 }
 
 void Nodes::OnReply(const v1::ParameterReply& reply) {
-  const std::lock_guard lock(state_->mutex);
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->awaited.count(reply.request_id()) != 0) {
+      state_->replies[reply.request_id()] = reply;
+      state_->answered.notify_all();
+      return;
+    }
+  }
   // An answer that nobody waits for any more is dropped; who asked was told so.
-  if (state_->awaited.count(reply.request_id()) == 0) return;
-  state_->replies[reply.request_id()] = reply;
-  state_->answered.notify_all();
+  if (state_->sharing.stray) state_->sharing.stray(reply);
 }
 
 }  // namespace huatuo

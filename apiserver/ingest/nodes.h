@@ -3,6 +3,9 @@
 //
 // Ingest writes, the REST API reads and sends control messages. Thread-safe. The last known state
 // of each node is kept in the FactStore, so that a restart forgets no node.
+//
+// Where several apiservers share a store, a node's stream is here, elsewhere or nowhere; of a node
+// elsewhere the state is what its apiserver has kept, seconds old.
 #pragma once
 
 #include <chrono>
@@ -27,6 +30,8 @@ struct NodeState {
   std::shared_ptr<const v1::Catalog> catalog;  // null: not known yet
   std::vector<v1::RefusedUnit> refused_units;
   bool connected = false;
+  bool here = false;    // its stream is this process's
+  std::string replica;  // the apiserver that has its stream; empty: there is only one, or none has
   uint64_t session = 0;
   int64_t connected_ns = 0;     // server's clock
   int64_t last_message_ns = 0;  // server's clock
@@ -62,7 +67,8 @@ class Nodes {
   absl::Status Load();
 
   // Keeps what changed in the FactStore: at once who connected and what it can observe, a status or
-  // counters at most once a minute. Called about once a second, and at the end.
+  // counters at most once a minute, or once in 10 s when others want to know. Called about once a
+  // second, and at the end.
   absl::Status Flush();
 
   std::vector<NodeState> List() const;  // by name
@@ -85,6 +91,25 @@ class Nodes {
 
   // The same whichever session is the newest; nothing when the node is not known.
   void Account(const std::string& node, const std::function<void(NodeState&)>& change);
+
+  // What an apiserver needs of this object when it shares a store. Called without a lock held.
+  struct Sharing {
+    std::string name;  // this replica's
+    // The facts of these nodes were written.
+    std::function<void(const std::vector<std::string>& nodes)> kept;
+    // An answer that nobody here has asked for.
+    std::function<void(const v1::ParameterReply& reply)> stray;
+  };
+  // Before the first node connects; the functions must be callable as long as this object.
+  void Share(Sharing sharing);
+  enum class Place { kNowhere, kHere, kElsewhere };
+  Place Where(const std::string& node) const;
+  // Another replica has the stream of `node` now, and takes messages to it; `replica` empty: nobody
+  // has. Reads its fact anew with `reread`. Nothing when its stream is here.
+  absl::Status Learn(const std::string& node, const std::string& replica, Send send, bool reread);
+  // Ends the streams of these nodes here; all: of every one.
+  void Fence(const std::vector<std::string>& nodes);
+  void FenceAll();
 
   // False when the node is not connected; else the message is on its way, which proves nothing.
   bool Tell(const std::string& node, const v1::ToNode& message);

@@ -96,7 +96,7 @@ absl::Status ProfileSession::OnHello(const v1::ProfilesHello& hello) {
   RETURN_IF_ERROR(CheckProfilesHello(hello));
   if (wire_.allow) RETURN_IF_ERROR(wire_.allow(hello.node()));
   const std::optional<NodeState> node = shared_.nodes.Find(hello.node());
-  if (!node || !node->connected) {
+  if (!node || !node->here) {
     return FailedPrecondition(fmt::format("node {}: its stream Connect is not open", hello.node()));
   }
   ASSIGN_OR_RETURN(const uint64_t high_water,

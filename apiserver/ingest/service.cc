@@ -27,12 +27,14 @@
 namespace huatuo {
 namespace {
 
-// A node that has gone without a word is noticed after 30 s + 10 s.
-constexpr int kKeepaliveMs = 30'000;
-constexpr int kKeepaliveTimeoutMs = 10'000;
+// A node that has gone without a word is noticed after 10 s + 5 s; nodes themselves look every 4 s.
+constexpr int kKeepaliveMs = 10'000;
+constexpr int kKeepaliveTimeoutMs = 5'000;
+constexpr int kLeastPingIntervalMs = 2'000;
 constexpr std::chrono::seconds kGrace{2};
 // Around a profile of the largest size.
 constexpr size_t kEnvelopeBytes = 64;
+constexpr size_t kMaxCollectorId = 64;
 
 using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
@@ -45,17 +47,22 @@ class Refusal : public Reactor {
 // Who the peer is, as far as the transport knows.
 struct Peer {
   std::string authorization;
+  std::string collector;
   bool certified = false;
   std::vector<std::string> names;
 };
 
 Peer PeerOf(const grpc::CallbackServerContext& context, bool certified) {
-  Peer peer{.authorization = {}, .certified = certified, .names = {}};
+  Peer peer{.authorization = {}, .collector = {}, .certified = certified, .names = {}};
   const auto& metadata = context.client_metadata();
-  const auto found = metadata.find("authorization");
-  if (found != metadata.end()) {
-    peer.authorization.assign(found->second.data(), found->second.size());
-  }
+  const auto read = [&metadata](const char* key, std::string& value) {
+    const auto found = metadata.find(key);
+    if (found != metadata.end()) value.assign(found->second.data(), found->second.size());
+  };
+  read("authorization", peer.authorization);
+  read("huatuo-collector", peer.collector);
+  // It is kept with the claim; nobody's is that long.
+  peer.collector.resize(std::min(peer.collector.size(), kMaxCollectorId));
   const auto auth = context.auth_context();
   if (!certified || !auth) return peer;
   for (const char* property : {"x509_common_name", "x509_subject_alternative_name"}) {
@@ -108,15 +115,15 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
 
   Reactor* Connect(grpc::CallbackServerContext* context) override {
     return Open(*context, streams_, options_.max_message_bytes,
-                [this](Stream& stream, Stream::Allow allow) {
+                [this](Stream& stream, Stream::Allow allow, const std::string& collector) {
                   return Session::Start(parts_.events,
-                                        stream.MakeWire<v1::ToNode>(std::move(allow)));
+                                        stream.MakeWire<v1::ToNode>(std::move(allow), collector));
                 });
   }
 
   Reactor* Profiles(grpc::CallbackServerContext* context) override {
     return Open(*context, profile_streams_, options_.max_message_bytes + kEnvelopeBytes,
-                [this](Stream& stream, Stream::Allow allow) {
+                [this](Stream& stream, Stream::Allow allow, const std::string&) {
                   return ProfileSession::Start(
                       parts_.profiles, stream.MakeWire<v1::ProfilesToNode>(std::move(allow)));
                 });
@@ -128,7 +135,8 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
   }
 
  private:
-  using Start = std::function<std::shared_ptr<Exchange>(Stream& stream, Stream::Allow allow)>;
+  using Start = std::function<std::shared_ptr<Exchange>(Stream& stream, Stream::Allow allow,
+                                                        const std::string& collector)>;
 
   Reactor* Open(const grpc::CallbackServerContext& context, Streams& streams,
                 size_t max_message_bytes, const Start& start) {
@@ -140,9 +148,13 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
       return Refuse("too_many",
                     ResourceExhausted(fmt::format("streams: more than {}", options_.max_streams)));
     }
-    stream->Open(start(*stream, [this, peer = std::move(peer)](const std::string& node) {
-      return AllowNode(tokens_, peer, node);
-    }));
+    const std::string collector = peer.collector;
+    stream->Open(start(
+        *stream,
+        [this, peer = std::move(peer)](const std::string& node) {
+          return AllowNode(tokens_, peer, node);
+        },
+        collector));
     return stream.get();
   }
 
@@ -182,7 +194,8 @@ struct IngestServer::State {
                             .writer = *writer,
                             .metrics = metrics,
                             .issues = sinks.issues,
-                            .waits = waits.get()},
+                            .waits = waits.get(),
+                            .claims = sinks.claims},
                  .profiles = {.clock = sinks.clock,
                               .appender = sinks.profiles,
                               .nodes = sinks.nodes,
@@ -223,7 +236,8 @@ absl::Status IngestServer::State::Listen(const IngestOptions& options) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes * 2));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kLeastPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // A second process on the port is a mistake to be told, not load to be shared.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "apiserver/ingest/claims.h"
 #include "apiserver/ingest/known_issues.h"
 #include "apiserver/ingest/nodes.h"
 #include "apiserver/ingest/pod_waits.h"
@@ -54,6 +55,7 @@ struct IngestSinks {
   prometheus::Registry& registry;
   const KnownIssues* issues = nullptr;  // null: nothing is known already
   const PodIndex* pods = nullptr;       // null: there is no cluster
+  Claims* claims = nullptr;             // null: no other apiserver shares the store
 };
 
 class IngestServer {

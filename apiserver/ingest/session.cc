@@ -95,9 +95,11 @@ Session::Session(const Shared& shared, Wire wire) : shared_(shared), wire_(std::
 
 Session::~Session() {
   shared_.metrics.StreamClosed();
-  if (session_ == 0) return;
-  shared_.series.Close(hello_.node(), session_);
-  shared_.nodes.Disconnect(hello_.node(), session_);
+  if (session_ != 0) {
+    shared_.series.Close(hello_.node(), session_);
+    shared_.nodes.Disconnect(hello_.node(), session_);
+  }
+  if (claim_ != 0) shared_.claims->Release(hello_.node(), claim_);
 }
 
 absl::StatusOr<Exchange::Next> Session::Receive(std::string_view bytes) {
@@ -195,10 +197,13 @@ absl::Status Session::OnHello(const v1::Hello& hello) {
   RETURN_IF_ERROR(CheckHello(hello));
   if (wire_.allow) RETURN_IF_ERROR(wire_.allow(hello.node()));
   ASSIGN_OR_RETURN(auto catalog, shared_.catalogs.Find(hello.catalog_sha256()));
+  hello_ = hello;
+  if (shared_.claims != nullptr) {
+    ASSIGN_OR_RETURN(claim_, shared_.claims->Take(hello, wire_.collector));
+  }
   // Reading the mark after the older stream was ended would not be safer: what it has submitted may
   // still be queued. The store skips what then comes twice.
   ASSIGN_OR_RETURN(high_water_, shared_.appender.HighWater(hello.node(), Hex(hello.epoch())));
-  hello_ = hello;
   session_ = shared_.nodes.Connect(hello, wire_.send,
                                    [weak = weak_from_this(), end = wire_.end, node = hello.node()] {
                                      const auto self = weak.lock();

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "apiserver/ingest/catalogs.h"
+#include "apiserver/ingest/claims.h"
 #include "apiserver/ingest/entries.h"
 #include "apiserver/ingest/exchange.h"
 #include "apiserver/ingest/ingest_metrics.h"
@@ -34,6 +35,7 @@ struct Shared {
   IngestMetrics& metrics;
   const KnownIssues* issues = nullptr;  // null: nothing is known already
   PodWaits* waits = nullptr;            // null: there is no cluster
+  Claims* claims = nullptr;             // null: no other apiserver shares the store
 };
 
 using Wire = WireOf<v1::ToNode>;
@@ -69,6 +71,7 @@ class Session : public Exchange, public std::enable_shared_from_this<Session> {
   const Wire wire_;
   v1::Hello hello_;
   uint64_t session_ = 0;  // 0: before Hello
+  uint64_t claim_ = 0;    // 0: none
   uint64_t high_water_ = 0;
   std::shared_ptr<const v1::Catalog> catalog_;
   std::optional<EntryReader> entries_;    // of one batch at a time

@@ -44,7 +44,7 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
 
   // What an exchange in these messages needs of this stream.
   template <typename ToNode>
-  WireOf<ToNode> MakeWire(Allow allow) {
+  WireOf<ToNode> MakeWire(Allow allow, std::string collector = "") {
     const std::weak_ptr<Stream> weak = weak_from_this();
     return {.send =
                 [weak](const ToNode& message) {
@@ -59,7 +59,8 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
                 [weak] {
                   if (const auto self = weak.lock()) self->Resume();
                 },
-            .allow = std::move(allow)};
+            .allow = std::move(allow),
+            .collector = std::move(collector)};
   }
 
   // Begins to read; the stream stays alive until OnDone.

@@ -13,6 +13,7 @@
 #include "apiserver/query/nodes_api.h"
 #include "apiserver/query/openapi.h"
 #include "apiserver/query/profiles_api.h"
+#include "apiserver/query/replicas_api.h"
 #include "apiserver/query/router.h"
 #include "apiserver/query/tasks_api.h"
 #include "common/status.h"
@@ -44,6 +45,7 @@ std::vector<Route> Routes(const ApiOptions& options, const ApiSources& sources,
   Append(all, KnownIssueRoutes(sources.issues));
   Append(all, TaskRoutes({sources.tasks, sources.nodes, sources.series, sources.querier,
                           sources.profiles, counts}));
+  Append(all, ReplicaRoutes(sources.replicas));
   Append(all, MetricRoutes(sources.series, sources.registry));
   Append(all, FederateRoutes(sources.series, sources.registry));
   Append(all, DiscoveryRoutes(sources.nodes, !options.server.tls_certificate.empty()));

@@ -16,6 +16,7 @@
 #include "apiserver/query/console.h"
 #include "apiserver/query/health.h"
 #include "apiserver/query/http_server.h"
+#include "apiserver/replica/replicas.h"
 #include "apiserver/store/commit_signal.h"
 #include "apiserver/store/profile_store.h"
 #include "apiserver/store/series.h"
@@ -50,6 +51,7 @@ struct ApiSources {
   const Clock& clock;
   std::vector<Check> checks;
   const Console& console;
+  const Replicas* replicas = nullptr;  // null: the store is this process's alone
 };
 
 class ApiServer {

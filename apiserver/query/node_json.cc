@@ -205,6 +205,7 @@ json::object NodeSummary(const NodeState& node, uint64_t configuration) {
           {"kernel", node.hello.kernel_release()},
           {"version", node.hello.version()},
           {"connected", node.connected},
+          {"replica", node.replica.empty() ? json::value(nullptr) : json::value(node.replica)},
           {"connected_time", Time(node.connected_ns)},
           {"last_message_time", Time(node.last_message_ns)},
           {"cpus", node.status.cpus()},

@@ -118,8 +118,23 @@ void SinkFollower::Pause(const std::stop_token& stop, std::chrono::milliseconds 
   committed_ = false;
 }
 
+// When the turn comes to us, we go on where another has stopped.
+absl::StatusOr<bool> SinkFollower::Ours() {
+  if (!source_.turn) return true;
+  const bool before = std::exchange(ours_, source_.turn());
+  if (ours_ && !before) {
+    const absl::StatusOr<uint64_t> position = FirstPosition(source_, sink_->name());
+    if (!position.ok()) ours_ = false;
+    RETURN_IF_ERROR(position.status());
+    position_ = *position;
+  }
+  return ours_;
+}
+
 // Brings the next batch; false when there was none.
 absl::StatusOr<bool> SinkFollower::Step() {
+  ASSIGN_OR_RETURN(const bool ours, Ours());
+  if (!ours) return false;
   ASSIGN_OR_RETURN(const std::vector<StoredEvent> events,
                    source_.events.Query({}, Order::kOldestFirst, position_, options_.batch_events));
   if (events.empty()) {

@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -56,6 +57,8 @@ class SinkFollower {
     FactStore& facts;
     CommitSignal& commits;
     SinkMetrics& metrics;
+    // Of several apiservers on one store, whether it is ours to deliver; empty: always.
+    std::function<bool()> turn = {};
   };
 
   // Errors of the store, or of a position there that is no number.
@@ -70,6 +73,7 @@ class SinkFollower {
                uint64_t position);
   void Run(const std::stop_token& stop);
   absl::StatusOr<bool> Step();
+  absl::StatusOr<bool> Ours();
   absl::Status Deliver(const std::vector<StoredEvent>& events);
   void Pause(const std::stop_token& stop, std::chrono::milliseconds at_most, bool for_commits);
 
@@ -77,6 +81,7 @@ class SinkFollower {
   const std::unique_ptr<Sink> sink_;
   const FollowerOptions options_;
   uint64_t position_;  // of the last event that was delivered; used by the thread only
+  bool ours_ = true;   // used by the thread only
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool committed_ = false;  // since the last look

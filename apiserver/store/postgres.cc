@@ -56,6 +56,17 @@ absl::Status Caught() {
 using Snapshot =
     pqxx::transaction<pqxx::isolation_level::repeatable_read, pqxx::readwrite_policy::read_only>;
 
+class Ear : public pqxx::notification_receiver {
+ public:
+  Ear(pqxx::connection_base& connection, const std::string& channel,
+      std::function<void(std::string)> hear)
+      : notification_receiver(connection, channel), hear_(std::move(hear)) {}
+  void operator()(const std::string& payload, int /*pid*/) override { hear_(payload); }
+
+ private:
+  const std::function<void(std::string)> hear_;
+};
+
 }  // namespace
 
 struct PgResult::Rows {
@@ -111,6 +122,7 @@ struct PgSession::Connection {
   int socket = -1;
   std::unique_ptr<pqxx::dbtransaction> transaction;
   std::unordered_map<std::string, std::string> prepared;  // sql → name
+  std::unique_ptr<Ear> ear;                               // null: does not listen
 };
 
 PgSession::PgSession(std::unique_ptr<Connection> connection, StatementWatch& watch)
@@ -185,6 +197,19 @@ absl::Status PgSession::Each(const std::string& sql, const PgArguments& argument
     if (rows.empty()) return Once("CLOSE each_row").status();
     RETURN_IF_ERROR(take(rows));
   }
+}
+
+absl::Status PgSession::Listen(const std::string& channel,
+                               std::function<void(std::string payload)> hear) {
+  return Guarded(
+      [&] { connection_->ear = std::make_unique<Ear>(connection_->pq, channel, std::move(hear)); });
+}
+
+absl::Status PgSession::Await(std::chrono::milliseconds at_most, int wake) {
+  RETURN_IF_ERROR(Guarded([&] { connection_->pq.get_notifs(); }));
+  pollfd ready[] = {{connection_->socket, POLLIN | POLLRDHUP, 0}, {wake, POLLIN, 0}};
+  poll(ready, std::size(ready), static_cast<int>(at_most.count()));
+  return Guarded([&] { connection_->pq.get_notifs(); });
 }
 
 // libpqxx takes the fields of a row as a tuple only, which an array is as well.

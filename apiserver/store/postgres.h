@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -62,6 +63,11 @@ class PgSession {
   absl::Status Copy(
       const std::string& table, const std::array<const char*, N>& columns, size_t rows,
       const std::function<void(size_t row, std::array<std::string, N>& fields)>& fill);
+
+  // From now on, Await hands the payloads of NOTIFY on `channel` to `hear`. Once in a session.
+  absl::Status Listen(const std::string& channel, std::function<void(std::string payload)> hear);
+  // Waits until there is one, `wake` can be read (-1: never), or for so long. Not in a transaction.
+  absl::Status Await(std::chrono::milliseconds at_most, int wake);
 
   bool broken() const { return broken_; }
   // Whether the server has ended it, or said something unasked, since the last statement.

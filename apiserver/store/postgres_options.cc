@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 
+#include "common/id.h"
 #include "common/status.h"
 #include "common/status_macros.h"
 
@@ -48,7 +49,7 @@ void AddLimits(std::chrono::milliseconds timeout, Settings& settings) {
   const Settings ours = {
       {"connect_timeout", "5"},      {"keepalives_idle", "5"},
       {"keepalives_interval", "2"},  {"keepalives_count", "3"},
-      {"tcp_user_timeout", "10000"}, {"fallback_application_name", "huatuo-apiserver"},
+      {"tcp_user_timeout", "10000"}, {"fallback_application_name", PostgresProcessName()},
       {"client_encoding", "UTF8"}};
   settings.insert(ours.begin(), ours.end());
   // What the url says comes last and wins.
@@ -59,6 +60,11 @@ void AddLimits(std::chrono::milliseconds timeout, Settings& settings) {
 }
 
 }  // namespace
+
+const std::string& PostgresProcessName() {
+  static const std::string name = "huatuo-apiserver-" + Hex(RandomId()).substr(0, 12);
+  return name;
+}
 
 absl::StatusOr<std::string> ConnectString(const PostgresOptions& options) {
   ASSIGN_OR_RETURN(Settings settings, Parse(options.url));

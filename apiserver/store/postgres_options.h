@@ -25,4 +25,7 @@ struct PostgresOptions {
 // password; NotFound or so for the file.
 absl::StatusOr<std::string> ConnectString(const PostgresOptions& options);
 
+// The application_name of our connections, unless the url sets one: no other process has it.
+const std::string& PostgresProcessName();
+
 }  // namespace huatuo

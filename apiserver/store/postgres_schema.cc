@@ -115,6 +115,22 @@ CREATE VIEW event_json AS
          to_timestamp(uploaded_ns / 1e9) AS uploaded_time,
          tracer_time_ns, uploaded_ns, json_or_null(document) AS document
   FROM event;
+)",
+                                       R"(
+CREATE TABLE replica(
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name text COLLATE "C" NOT NULL, http text NOT NULL DEFAULT '', grpc text NOT NULL DEFAULT '',
+  started timestamptz NOT NULL DEFAULT now(), expires timestamptz NOT NULL);
+CREATE TABLE claim(
+  node text COLLATE "C" PRIMARY KEY,
+  replica bigint, number bigint NOT NULL, revision bigint NOT NULL DEFAULT 0,
+  identity text COLLATE "C" NOT NULL, hostname text NOT NULL,
+  since timestamptz NOT NULL DEFAULT now()) WITH (fillfactor = 70);
+CREATE TABLE mail(
+  position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  recipient bigint NOT NULL, sender bigint NOT NULL, node text COLLATE "C" NOT NULL,
+  reply boolean NOT NULL, message text COLLATE "C" NOT NULL,
+  sent timestamptz NOT NULL DEFAULT now());
 )"};
 
 absl::Status CheckServer(PgSession& session) {

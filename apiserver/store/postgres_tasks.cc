@@ -35,16 +35,21 @@ PgArguments ArgumentsOf(const TaskRow& row) {
 absl::StatusOr<PgResult> Insert(PgSession& session, const TaskRow& row) {
   return session.Kept(
       "WITH next AS (UPDATE counter SET position = position + 1 WHERE kind = 'task' AND "
-      "NOT EXISTS(SELECT 1 FROM task WHERE id = $1) RETURNING position) "
+      "NOT EXISTS(SELECT 1 FROM task WHERE id = $1) RETURNING position), saved AS ("
       "INSERT INTO task SELECT position, $1, $2::bigint + 1, $3, $4, $5::bigint, $6 FROM next "
-      "ON CONFLICT (id) DO NOTHING RETURNING position",
+      "ON CONFLICT (id) DO NOTHING RETURNING position) "
+      "SELECT position, pg_notify('huatuo', 'task ' || current_setting('application_name')) "
+      "FROM saved",
       ArgumentsOf(row));
 }
 
 absl::StatusOr<PgResult> Update(PgSession& session, const TaskRow& row) {
   return session.Kept(
-      "UPDATE task SET version = version + 1, tool = $3, state = $4, ended_ns = $5::bigint, "
-      "document = $6 WHERE id = $1 AND version = $2::bigint RETURNING position",
+      "WITH saved AS (UPDATE task SET version = version + 1, tool = $3, state = $4, "
+      "ended_ns = $5::bigint, document = $6 WHERE id = $1 AND version = $2::bigint "
+      "RETURNING position) "
+      "SELECT position, pg_notify('huatuo', 'task ' || current_setting('application_name')) "
+      "FROM saved",
       ArgumentsOf(row));
 }
 

@@ -61,7 +61,9 @@ void PostgresWriter::Raise(const NodeEpoch& node, uint64_t sequence, int64_t upl
 absl::Status PostgresWriter::Commit() {
   if (position_ != first_position_) {
     RETURN_IF_ERROR(session_
-                        ->Kept("UPDATE counter SET position = $2::bigint WHERE kind = $1",
+                        ->Kept("WITH moved AS (UPDATE counter SET position = $2::bigint "
+                               "WHERE kind = $1 RETURNING kind) SELECT pg_notify('huatuo', kind || "
+                               "' ' || current_setting('application_name')) FROM moved",
                                {kind_, std::to_string(position_)})
                         .status());
   }

@@ -130,6 +130,17 @@ void SeriesTable::Close(const std::string& node, uint64_t session) {
   found->series.Close(session, state_->clock.BootNs());
 }
 
+void SeriesTable::Forget(const std::string& node) {
+  const std::unique_lock table_lock(state_->mutex);
+  const auto found = state_->nodes.find(node);
+  if (found == state_->nodes.end()) return;
+  {
+    const std::shared_lock lock(found->second->mutex);
+    Add(state_->gone, found->second->series.counts());
+  }
+  state_->nodes.erase(found);
+}
+
 absl::Status SeriesTable::Apply(const std::string& node, uint64_t session,
                                 const v1::MetricBatch& batch) {
   const auto found = state_->Find(node);

@@ -88,6 +88,8 @@ class SeriesTable {
   void Open(const std::string& node, const std::string& region, uint64_t session,
             std::shared_ptr<const v1::Catalog> catalog, std::vector<uint32_t> muted = {});
   void Close(const std::string& node, uint64_t session);
+  // Another apiserver has the series of the node now: they end here at once.
+  void Forget(const std::string& node);
 
   // InvalidArgument, with the field, when the batch breaks a rule of the proto: unknown id, metric
   // or unit, wrong number of labels, buckets or values, decreasing cumulative counts. Aborted when

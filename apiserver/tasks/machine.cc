@@ -71,6 +71,35 @@ bool AllArrived(const TaskNode& node) {
   return node.events >= node.announced_events && node.profiles >= node.announced_profiles;
 }
 
+int Stage(const TaskNode& node) {
+  if (Ended(node.state)) return static_cast<int>(TaskState::kExpired) + 1;
+  return node.completed ? static_cast<int>(TaskState::kExpired) : static_cast<int>(node.state);
+}
+
+// An end that is stored stands, whatever we think.
+bool Further(const TaskNode& stored, const TaskNode& node) {
+  return Stage(stored) > Stage(node) || (Ended(stored.state) && stored.state != node.state);
+}
+
+int64_t Earlier(int64_t one_ns, int64_t other_ns) {
+  return one_ns == 0 || other_ns == 0 ? std::max(one_ns, other_ns) : std::min(one_ns, other_ns);
+}
+
+// What is stored of a node, `further` or not, with what we know of it.
+void Unite(const TaskNode& stored, bool further, TaskNode& node) {
+  if (further) {
+    node.state = stored.state;
+    node.reason = stored.reason;
+  }
+  node.completed = node.completed || stored.completed;
+  node.started_ns = Earlier(node.started_ns, stored.started_ns);
+  node.announced_events = std::max(node.announced_events, stored.announced_events);
+  node.announced_profiles = std::max(node.announced_profiles, stored.announced_profiles);
+  node.events = std::max(node.events, stored.events);
+  node.profiles = std::max(node.profiles, stored.profiles);
+  node.lost = std::max(node.lost, stored.lost);
+}
+
 std::string Missing(const TaskNode& node) {
   std::string text;
   const auto add = [&text](std::string_view what, uint64_t stored, uint64_t announced) {
@@ -184,6 +213,33 @@ void TaskMachine::Arrived(Task& task, TaskNode& node, uint64_t events, uint64_t 
   if (Ended(node.state) || !node.completed) return;
   if (more) Due(task, node, now);
   if (AllArrived(node)) Finish(task, node, now);
+}
+
+void TaskMachine::TakeOver(Task& task, TaskNode& node, Moment now) const { Due(task, node, now); }
+
+std::vector<std::string> TaskMachine::Join(Task& task, const Task& stored, Moment now) const {
+  const bool cancelled = !task.cancelled && stored.cancelled;
+  task.cancelled = task.cancelled || stored.cancelled;
+  std::vector<std::string> told;
+  for (size_t i = 0; i < task.nodes.size() && i < stored.nodes.size(); ++i) {
+    TaskNode& node = task.nodes[i];
+    const bool moved = Further(stored.nodes[i], node);
+    Unite(stored.nodes[i], moved, node);
+    const bool to_close = cancelled && node.connected && !Ended(node.state) && !node.completed;
+    if (to_close) told.push_back(node.node);
+    if (moved || to_close) Due(task, node, now);
+  }
+  task.started_ns = Earlier(task.started_ns, stored.started_ns);
+  task.position = stored.position;
+  task.version = stored.version;
+  if (!Ended(stored.state)) {
+    Follow(task, now);
+    return told;
+  }
+  task.state = stored.state;
+  task.reason = stored.reason;
+  task.ended_ns = stored.ended_ns;
+  return told;
 }
 
 Tell TaskMachine::Passed(Task& task, TaskNode& node, Moment now) const {

@@ -46,6 +46,11 @@ class TaskMachine {
   // So much of this node is stored now.
   void Arrived(Task& task, TaskNode& node, uint64_t events, uint64_t profiles, Moment now) const;
   Tell Passed(Task& task, TaskNode& node, Moment now) const;
+  // Another process was the one to wait for the node until now: the waiting begins anew.
+  void TakeOver(Task& task, TaskNode& node, Moment now) const;
+  // Takes over what another process has stored of the task. Each node is as far as the one that has
+  // seen it further; an end that is stored stands. Returns the nodes that must be told to close.
+  std::vector<std::string> Join(Task& task, const Task& stored, Moment now) const;
 
  private:
   void Due(Task& task, TaskNode& node, Moment now) const;

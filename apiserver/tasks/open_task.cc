@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/status.h"
 #include "common/status_macros.h"
 
 namespace huatuo {
@@ -10,6 +11,8 @@ namespace {
 
 // Of one step of counting: some milliseconds.
 constexpr size_t kRows = 500;
+// Of a save while others save the same task.
+constexpr int kRetries = 5;
 
 }  // namespace
 
@@ -30,13 +33,26 @@ void OpenTask::Note(const TaskNode& node, Tell tell) {
 void OpenTask::Begin() {
   machine_.Begin(task_, Now());
   for (TaskNode& node : task_.nodes) {
+    node.ours = Ours(node.node);
     const std::optional<NodeState> state = sources_.nodes.Find(node.node);
-    if (!state || !state->connected || !state->catalog) continue;
+    if (!state || !state->here || !state->catalog) continue;
     Note(node, machine_.Connected(task_, node, Now()));
   }
 }
 
+// Who has its stream goes on with a node; when nobody has, one does for all.
+bool OpenTask::Ours(const std::string& node) const {
+  if (sources_.sharing.changed == nullptr) return true;
+  const Nodes::Place place = sources_.nodes.Where(node);
+  return place == Nodes::Place::kHere ||
+         (place == Nodes::Place::kNowhere && sources_.sharing.turn());
+}
+
 void OpenTask::Cancel() {
+  for (TaskNode& node : task_.nodes) {
+    if (!Ours(node.node))
+      node.connected = sources_.nodes.Where(node.node) != Nodes::Place::kNowhere;
+  }
   for (const std::string& node : machine_.Cancel(task_, Now())) {
     untold_.emplace_back(node, Tell::kClose);
   }
@@ -62,12 +78,21 @@ void OpenTask::Hear(const NodeNews& news) {
 }
 
 void OpenTask::Passed() {
-  for (TaskNode& node : task_.nodes) Note(node, machine_.Passed(task_, node, Now()));
+  for (TaskNode& node : task_.nodes) {
+    const bool before = std::exchange(node.ours, Ours(node.node));
+    if (!node.ours) continue;
+    if (!before) {
+      node.connected = sources_.nodes.Where(node.node) == Nodes::Place::kHere;
+      machine_.TakeOver(task_, node, Now());
+    }
+    Note(node, machine_.Passed(task_, node, Now()));
+  }
 }
 
 bool OpenTask::Awaits() const {
-  return std::any_of(task_.nodes.begin(), task_.nodes.end(),
-                     [](const TaskNode& node) { return node.completed && !Ended(node.state); });
+  return std::any_of(task_.nodes.begin(), task_.nodes.end(), [](const TaskNode& node) {
+    return node.ours && node.completed && !Ended(node.state);
+  });
 }
 
 bool OpenTask::CountEvents(const std::string& node, Counted& counted) const {
@@ -105,7 +130,7 @@ void OpenTask::CountProfiles(const std::string& node, Counted& counted) const {
 bool OpenTask::Count(bool ends_only) {
   bool more = false;
   for (TaskNode& node : task_.nodes) {
-    if (Ended(node.state) || node.state == TaskState::kPending) continue;
+    if (!node.ours || Ended(node.state) || node.state == TaskState::kPending) continue;
     if (ends_only && !node.completed) continue;
     Counted& counted = counted_[node.node];
     more = CountEvents(node.node, counted) || more;
@@ -115,15 +140,37 @@ bool OpenTask::Count(bool ends_only) {
   return more;
 }
 
-absl::StatusOr<bool> OpenTask::Save() {
-  TaskRow row = ToRow(task_);
-  const bool changed = row.document != stored_;
-  if (changed) {
-    RETURN_IF_ERROR(sources_.store.Save(row));
-    task_.position = row.position;
-    task_.version = row.version;
-    stored_ = std::move(row.document);
+absl::Status OpenTask::Join(const TaskRow& row) {
+  ASSIGN_OR_RETURN(const Task stored, ParseTask(row));
+  for (const std::string& node : machine_.Join(task_, stored, Now())) {
+    untold_.emplace_back(node, Tell::kClose);
   }
+  stored_ = row.document;
+  return absl::OkStatus();
+}
+
+absl::Status OpenTask::Store() {
+  TaskRow row = ToRow(task_);
+  RETURN_IF_ERROR(sources_.store.Save(row));
+  task_.position = row.position;
+  task_.version = row.version;
+  stored_ = std::move(row.document);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> OpenTask::Save() {
+  const bool changed = ToRow(task_).document != stored_;
+  absl::Status saved = changed ? Store() : absl::OkStatus();
+  const bool shared = sources_.sharing.changed != nullptr && task_.version > 0;
+  for (int i = 0; i < kRetries && shared && absl::IsAborted(saved); ++i) {
+    ASSIGN_OR_RETURN(const std::optional<TaskRow> row, sources_.store.Find(task_.id));
+    if (!row) return saved;
+    RETURN_IF_ERROR(Join(*row));
+    saved = ToRow(task_).document == stored_ ? absl::OkStatus() : Store();
+  }
+  // Others store as often as we do: the next turn tries again.
+  if (shared && absl::IsAborted(saved)) return Unavailable(Message(saved));
+  RETURN_IF_ERROR(saved);
   for (const auto& [name, tell] : std::exchange(untold_, {})) {
     const TaskNode* node = FindNode(task_, name);
     sources_.nodes.Tell(name,

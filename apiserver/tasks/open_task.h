@@ -29,7 +29,11 @@ class OpenTask {
   // Whether a node has ended and not everything of it has arrived.
   bool Awaits() const;
 
-  // Stores what has changed, then tells the nodes. False when nothing had changed.
+  // Takes over what another process has stored.
+  absl::Status Join(const TaskRow& row);
+
+  // Stores what has changed, then tells the nodes. False when nothing had changed. What another
+  // process has stored meanwhile is taken over. Aborted: it has deleted the task.
   absl::StatusOr<bool> Save();
 
  private:
@@ -41,6 +45,8 @@ class OpenTask {
   };
   Moment Now() const { return {sources_.clock.WallNs(), sources_.clock.BootNs()}; }
   void Note(const TaskNode& node, Tell tell);
+  bool Ours(const std::string& node) const;
+  absl::Status Store();
   bool CountEvents(const std::string& node, Counted& counted) const;
   void CountProfiles(const std::string& node, Counted& counted) const;
 

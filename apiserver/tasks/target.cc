@@ -43,6 +43,11 @@ std::map<std::string, std::set<std::string>> FindContainer(const SeriesTable& se
   return found;
 }
 
+// The series of a node elsewhere are there: its container cannot be looked up here.
+bool IsWholeId(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 std::string Listed(std::vector<std::string> names) {
   if (names.size() <= kMaxListed) return OneOf(names);
   const size_t more = names.size() - kMaxListed;
@@ -84,6 +89,12 @@ Objection ResolveContainer(const TaskSpec& spec, const Nodes& nodes, const Serie
     }
     if (auto bad = CheckNode(spec, nodes, node)) return bad;
     resolved.push_back({.node = node, .container_id = *ids.begin()});
+  }
+  for (const std::string& name : target.nodes) {
+    const bool elsewhere = nodes.Where(name) == Nodes::Place::kElsewhere;
+    if (!elsewhere || !IsWholeId(target.container)) continue;
+    if (auto bad = CheckNode(spec, nodes, name)) return bad;
+    resolved.push_back({.node = name, .container_id = target.container});
   }
   if (!resolved.empty() && (target.nodes.empty() || resolved.size() == target.nodes.size())) {
     return std::nullopt;

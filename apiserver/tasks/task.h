@@ -60,9 +60,10 @@ struct TaskNode {
   uint64_t events = 0;  // stored
   uint64_t profiles = 0;
   uint64_t lost = 0;  // by the node, before it could announce them
-  // Of this process, not kept: whether the node is there, and the boot time when what is waited for
-  // is overdue.
+  // Of this process, not kept: whether the node is there, whether it is ours to wait for it, and
+  // the boot time when what is waited for is overdue.
   bool connected = false;
+  bool ours = true;
   int64_t due_boot_ns = 0;
 };
 

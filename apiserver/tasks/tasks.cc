@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -38,6 +39,10 @@ struct Tasks::State {
   bool Turn(bool progress);
   void Hear(const NodeNews& news);
   void HearOfStrangers(const NodeNews& news);
+  bool IsOpen(const std::string& id, const std::string& node);
+  absl::Status Look();
+  absl::Status LookAt(const TaskRow& row, bool& changed);
+  void LookForOthers();
   void Store(std::map<std::string, OpenTask>::iterator& at);
   absl::Status CheckLimits(const TaskSpec& spec, const std::vector<TaskNode>& nodes);
   absl::Status Refuse(std::string_view limit, const std::string& reason);
@@ -58,8 +63,10 @@ struct Tasks::State {
   std::condition_variable news_came;
   std::deque<NodeNews> inbox;
   bool woken = false;
+  bool look = false;  // others may have changed tasks in the store
   bool stop = false;
   CommitSignal::Subscription subscription;
+  CommitSignal::Subscription others;
   std::thread thread;
 };
 
@@ -84,15 +91,49 @@ void Tasks::State::Wake() {
   news_came.notify_one();
 }
 
+absl::Status Tasks::State::LookAt(const TaskRow& row, bool& changed) {
+  const auto found = open.find(row.id);
+  if (found != open.end() && found->second.task().version >= row.version) return absl::OkStatus();
+  changed = true;
+  if (found != open.end()) return found->second.Join(row);
+  ASSIGN_OR_RETURN(Task task, ParseTask(row));
+  open.try_emplace(row.id, sources, machine, std::move(task)).first->second.Begin();
+  return absl::OkStatus();
+}
+
+// What other processes have made of the tasks.
+absl::Status Tasks::State::Look() {
+  ASSIGN_OR_RETURN(const std::vector<TaskRow> rows,
+                   sources.store.List({.open = true, .state = {}, .tool = {}}, 0, SIZE_MAX));
+  std::set<std::string> ids;
+  bool any = false;
+  for (const TaskRow& row : rows) {
+    ids.insert(row.id);
+    RETURN_IF_ERROR(LookAt(row, any));
+  }
+  // An end that is ours alone so far is saved at the next turn.
+  any = std::erase_if(open, [&](const auto& item) { return !ids.contains(item.first); }) > 0 || any;
+  if (any) changed.Notify();
+  return absl::OkStatus();
+}
+
+void Tasks::State::LookForOthers() {
+  const absl::Status status = Look();
+  if (status.ok()) return;
+  metrics.store_errors.Increment();
+  if (!std::exchange(store_failed, true)) LogWarning("tasks: " + Message(status));
+}
+
 void Tasks::State::Run() {
   auto next = std::chrono::steady_clock::now() + kTurn;
   bool more = true;
   bool idle = false;
   while (true) {
     std::deque<NodeNews> news;
+    bool look_now = false;
     {
       std::unique_lock lock(inbox_mutex);
-      const auto came = [this] { return stop || woken || !inbox.empty(); };
+      const auto came = [this] { return stop || woken || look || !inbox.empty(); };
       if (idle) {
         news_came.wait(lock, came);
       } else if (!more) {
@@ -100,9 +141,11 @@ void Tasks::State::Run() {
       }
       if (stop) return;
       woken = false;
+      look_now = std::exchange(look, false);
       news.swap(inbox);
     }
     const std::lock_guard lock(mutex);
+    if (look_now) LookForOthers();
     for (const NodeNews& one : news) Hear(one);
     const auto now = std::chrono::steady_clock::now();
     const bool due = now >= next;
@@ -120,13 +163,20 @@ void Tasks::State::Hear(const NodeNews& news) {
 // What a node has of a task that is over, or was never ours, it is told to close.
 void Tasks::State::HearOfStrangers(const NodeNews& news) {
   const auto close = [&](const std::string& id) {
-    const auto found = open.find(id);
-    if (found == open.end() || !found->second.On(news.node)) {
-      sources.nodes.Tell(news.node, CloseMessage(id));
-    }
+    if (!IsOpen(id, news.node)) sources.nodes.Tell(news.node, CloseMessage(id));
   };
   for (const std::string& id : news.tasks) close(id);
   if (news.kind == NodeNews::Kind::kReply) close(news.reply.task_id());
+}
+
+bool Tasks::State::IsOpen(const std::string& id, const std::string& node) {
+  auto found = open.find(id);
+  if (found == open.end() && sources.sharing.changed != nullptr) {
+    // Another process has begun it, and we have not heard of it yet; or we cannot know now.
+    if (!Look().ok()) return true;
+    found = open.find(id);
+  }
+  return found != open.end() && found->second.On(node);
 }
 
 bool Tasks::State::Turn(bool progress) {
@@ -220,12 +270,20 @@ Tasks::Tasks(std::unique_ptr<State> state) : state_(std::move(state)) {
   s.subscription = s.sources.committed.Subscribe([&s] {
     if (s.awaits) s.Wake();
   });
+  if (s.sources.sharing.changed != nullptr) {
+    s.others = s.sources.sharing.changed->Subscribe([&s] {
+      const std::lock_guard lock(s.inbox_mutex);
+      s.look = true;
+      s.news_came.notify_one();
+    });
+  }
   s.thread = std::thread([&s] { s.Run(); });
 }
 
 Tasks::~Tasks() {
   state_->sources.nodes.Listen(this, {});
   state_->subscription.Reset();
+  state_->others.Reset();
   {
     const std::lock_guard lock(state_->inbox_mutex);
     state_->stop = true;

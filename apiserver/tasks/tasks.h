@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,13 @@ struct TaskLimits {
   TaskPatience patience = {};
 };
 
+// What the tasks need where several apiservers share a store. Each process knows all open tasks and
+// goes on with those of its nodes; what is stored is joined (TaskMachine::Join).
+struct TaskSharing {
+  CommitSignal* changed = nullptr;  // tasks may have changed in the store; null: nobody else does
+  std::function<bool()> turn;       // whether the nodes that nobody has are ours to wait for
+};
+
 // What the tasks work with; all of it outlives them.
 struct TaskSources {
   const Clock& clock;
@@ -44,6 +52,7 @@ struct TaskSources {
   Nodes& nodes;
   CommitSignal& committed;  // of events
   prometheus::Registry& registry;
+  TaskSharing sharing = {};
 };
 
 class Tasks {

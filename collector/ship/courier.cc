@@ -20,7 +20,14 @@ constexpr std::chrono::seconds kHealthy(5);
 // After a refusal the same will be refused again: the first wait is already long.
 constexpr int kRefusedAttempt = 5;
 constexpr std::chrono::milliseconds kGoodbye(500);
+// Where there is another apiserver, one that is silent is not waited for as long.
+constexpr std::chrono::milliseconds kImpatient(4'000);
 constexpr std::chrono::milliseconds kPoll(50);
+
+// What every apiserver would refuse as well.
+bool Refused(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsAlreadyExists(status);
+}
 
 }  // namespace
 
@@ -134,14 +141,29 @@ bool Courier::AwaitReady() {
   return !stopping_;
 }
 
+LinkOptions Courier::NextLink() const {
+  LinkOptions link = options_.link;
+  if (options_.targets) {
+    link.target = options_.targets->current();
+  }
+  return link;
+}
+
+// Apiservers that there are to choose from.
+size_t Courier::Alternatives() const {
+  return options_.targets && options_.chooses ? options_.targets->size() : 1;
+}
+
 absl::Status Courier::RunExchange(Exchange& exchange) {
   inbox_->Clear();
-  ASSIGN_OR_RETURN(std::unique_ptr<Link> link, OpenLink(options_.link, *inbox_));
+  ASSIGN_OR_RETURN(std::unique_ptr<Link> link, OpenLink(NextLink(), *inbox_));
   return Serve(exchange, *link);
 }
 
 absl::Status Courier::Serve(Exchange& exchange, Link& link) {
-  auto handshake_by = Steady::now() + options_.handshake_timeout;
+  auto handshake_by =
+      Steady::now() + (Alternatives() > 1 ? std::min(kImpatient, options_.handshake_timeout)
+                                          : options_.handshake_timeout);
   bool writable = true;
   while (true) {
     absl::Status status = Step(exchange, link, &writable);
@@ -156,7 +178,7 @@ absl::Status Courier::Serve(Exchange& exchange, Link& link) {
     }
     if (!exchange.welcomed() && (stopping_ || Steady::now() >= handshake_by)) {
       link.Close(std::chrono::milliseconds(0)).IgnoreError();
-      return Unavailable(fmt::format("{}: no welcome", options_.link.target));
+      return Unavailable("no welcome");
     }
   }
 }
@@ -187,11 +209,12 @@ absl::Status Courier::Step(Exchange& exchange, Link& link, bool* writable) {
 
 void Courier::Report(const absl::Status& status) {
   ++counters_.ended;
-  bool refused = absl::IsInvalidArgument(status);
+  bool refused = Refused(status);
   counters_.refused += refused ? 1 : 0;
-  std::string text = fmt::format("{}: {}", options_.link.target,
-                                 status.ok() ? "the server ended the stream" : Message(status));
-  if (text == std::exchange(last_report_, text)) {
+  const std::string target = NextLink().target;
+  std::string text =
+      fmt::format("{}: {}", target, status.ok() ? "the server ended the stream" : Message(status));
+  if (text == std::exchange(last_reports_[target], text)) {
     return;
   }
   spdlog::log(refused ? spdlog::level::err : spdlog::level::warn, "{}{}",
@@ -200,11 +223,15 @@ void Courier::Report(const absl::Status& status) {
 
 void Courier::BackOff(bool healthy, const absl::Status& status) {
   attempt_ = healthy ? 0 : attempt_ + 1;
-  if (absl::IsInvalidArgument(status)) {
-    attempt_ = std::max(attempt_, kRefusedAttempt);
+  const auto others = static_cast<int>(Alternatives());
+  if (Refused(status)) {
+    attempt_ = std::max(attempt_, kRefusedAttempt * others);
+  } else if (others > 1) {
+    options_.targets->Next();
   }
-  auto longest = std::min(options_.backoff_max,
-                          options_.backoff_min * (int64_t{1} << std::clamp(attempt_, 0, 20)));
+  // Waits grow when all of them have been tried.
+  const int round = std::clamp(attempt_ / others, 0, 20);
+  auto longest = std::min(options_.backoff_max, options_.backoff_min * (int64_t{1} << round));
   std::uniform_int_distribution<int64_t> jitter(0, longest.count());
   auto until = Steady::now() + std::chrono::milliseconds(jitter(random_));
   while (!stopping_ && Steady::now() < until) {

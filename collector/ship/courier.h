@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -17,11 +18,16 @@
 #include "collector/ship/exchange.h"
 #include "collector/ship/link.h"
 #include "collector/ship/outbox.h"
+#include "collector/ship/targets.h"
 
 namespace huatuo {
 
 struct CourierOptions {
   LinkOptions link{};
+  // In place of the link's target: an apiserver that does not serve is followed by the next. Null:
+  // there is only that one.
+  std::shared_ptr<Targets> targets{};
+  bool chooses = true;  // false: goes where the courier is that chooses
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{30'000};
   std::chrono::milliseconds handshake_timeout{10'000};
@@ -34,7 +40,7 @@ struct CourierOptions {
 struct CourierCounters {
   std::atomic<uint64_t> streams = 0;       // that were welcomed
   std::atomic<uint64_t> ended = 0;         // streams and attempts that failed
-  std::atomic<uint64_t> refused = 0;       // of these, by INVALID_ARGUMENT
+  std::atomic<uint64_t> refused = 0;       // of these, by INVALID_ARGUMENT or ALREADY_EXISTS
   std::atomic<uint64_t> entries_sent = 0;  // also those sent again
   std::atomic<bool> connected = false;
 };
@@ -65,6 +71,8 @@ class Courier {
   absl::Status RunExchange(Exchange& exchange);
   absl::Status Serve(Exchange& exchange, Link& link);
   absl::Status Step(Exchange& exchange, Link& link, bool* writable);
+  LinkOptions NextLink() const;
+  size_t Alternatives() const;
   void Report(const absl::Status& status);
   void BackOff(bool healthy, const absl::Status& status);
   bool AwaitReady();
@@ -75,7 +83,7 @@ class Courier {
   CourierCounters& counters_;
   const Begin begin_;
   std::shared_ptr<Inbox> inbox_;
-  std::string last_report_;
+  std::map<std::string, std::string> last_reports_;  // by target
   int attempt_ = 0;
   std::mt19937_64 random_;
   std::atomic<bool> stopping_ = false;

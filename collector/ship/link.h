@@ -21,6 +21,7 @@ struct LinkOptions {
   std::string key_file{};
   std::string server_name{};  // expected in the server's certificate; empty: the target's host
   std::string token_file{};   // empty: no token
+  std::string collector{};    // what this collector is known by, whatever its node's name; hex
 };
 
 // Called from threads of the library, one call at a time for reads and one for writes; must not

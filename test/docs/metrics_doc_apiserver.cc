@@ -18,6 +18,7 @@
 #include "apiserver/kube/kube_metrics.h"
 #include "apiserver/query/exposition_reply.h"
 #include "apiserver/query/http_counts.h"
+#include "apiserver/replica/replica_metrics.h"
 #include "apiserver/sink/follower.h"
 #include "apiserver/store/memory_profile_store.h"
 #include "apiserver/store/memory_store.h"
@@ -66,6 +67,8 @@ void TaskStage(prometheus::Registry& registry) {
   metrics.refused.Add({{"limit", ""}});
 }
 
+void Replica(prometheus::Registry& registry) { ReplicaMetrics{registry}; }
+
 void Http(prometheus::Registry& registry) {
   HttpCounts(registry).Answered("", "", 200, std::chrono::nanoseconds(0));
   ExpositionCounts(registry, "");
@@ -112,10 +115,10 @@ struct Stage {
   std::string_view folder;
   void (*make)(prometheus::Registry& registry);
 };
-constexpr Stage kStages[] = {{"ingest", &Waits},      {"kube", &Kube},     {"ingest", &Ingest},
-                             {"ingest", &Profiles},   {"ingest", &Issues}, {"tasks", &TaskStage},
-                             {"config", &Config},     {"query", &Http},    {"sink", &Sinks},
-                             {"janitor.cc", &Storage}};
+constexpr Stage kStages[] = {{"ingest", &Waits},    {"kube", &Kube},         {"ingest", &Ingest},
+                             {"ingest", &Profiles}, {"ingest", &Issues},     {"tasks", &TaskStage},
+                             {"replica", &Replica}, {"config", &Config},     {"query", &Http},
+                             {"sink", &Sinks},      {"janitor.cc", &Storage}};
 
 std::string Document() {
   std::vector<MetricRow> rows;

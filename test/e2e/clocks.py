@@ -6,10 +6,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import account
+import delivery
 from bed import Watch, equal, expect, nanoseconds, wait_until
+from proxy import Proxy
 
 HERE = Path(__file__).resolve().parent
 YEAR = 31_557_600
+DAY = 86_400
 
 
 def shifted(bed, seconds):
@@ -102,4 +106,30 @@ def clock_set_right(bed):
     expect("stopped" in causes, f"what was not observed: {causes}")
 
 
-CASES = [clock_of_1970, clock_set_right]
+def back_after_a_day(bed):
+    """A node that was away for a day brings what its spool has: all of it, with the times when it was."""
+    bed.apiserver("--retention-hours", 1)
+    network = Proxy(bed.grpc)
+    device = bed.device()
+    collector = bed.collector(before=shifted(bed, -DAY), apiserver=network.address)
+    bed.watching(device)
+    network.refuse()
+    device.changes(300)
+    delivery.spooled(bed)
+    collector.kill()
+    network.forward()
+    bed.collector(apiserver=network.address)
+    items = account.all_stored(bed, device)
+    equal(account.gaps(items), {}, "gap records")
+    late = [(nanoseconds(d["uploaded_time"]) - nanoseconds(d["tracer_time"])) / 1e9 for d in device.documents(items)]
+    expect(all(DAY - 5 < seconds < DAY + 120 for seconds in late), f"stored {min(late)} to {max(late)} s after they were observed")
+    away = [b - a for e in bed.api.events(tracer="not_observed") for a, b in account.ranges([e])]
+    expect(max(away) / 1e9 > DAY - 5, f"times that were not observed, in s: {[t / 1e9 for t in away]}")
+    # By the time when they came they are new; retention leaves them.
+    wait_until(lambda: bed.metrics("huatuo_apiserver_store_use", of="events"), "the retention has been at work")
+    account.all_stored(bed, device)
+    bed.note(f"{len(device.made)} events, {min(late) / 3600:.1f} h old")
+    network.close()
+
+
+CASES = [clock_of_1970, clock_set_right, back_after_a_day]

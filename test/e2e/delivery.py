@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing lost silently, nothing stored twice: processes killed, the network cut."""
 
+import os
+
 import account
 from bed import Stream, equal, expect, wait_until
 from proxy import Proxy
 
-KILLS = 20
+# `run.py --kills` sets another number.
+KILLS = int(os.environ.get("HUATUO_E2E_KILLS", "20"))
 
 
 def kill9_apiserver(bed):
@@ -51,6 +54,18 @@ def kill9_collector(bed):
     bed.note(f"{len(device.made)} events, {KILLS} kills, {missing} not observed")
 
 
+def spooled(bed):
+    """Waits until all is in the spool."""
+    # It has no door to look through; its size, once quiet, says that the writer is done.
+    sizes = []
+
+    def quiet():
+        sizes.append(sum(f.stat().st_size for f in (bed.folder / "spool").rglob("*.seg")))
+        return len(sizes) > 25 and sizes[-1] > 0 and len(set(sizes[-25:])) == 1
+
+    wait_until(quiet, "the spool is written")
+
+
 def kill9_collector_cut_off(bed):
     """Killed without a server in reach: what is in the spool is delivered by its successor."""
     bed.apiserver()
@@ -60,15 +75,7 @@ def kill9_collector_cut_off(bed):
     bed.watching(device)
     network.refuse()
     device.changes(300)
-    # The spool has no door to look through; its size, once quiet, says that the writer is done.
-    spool = bed.folder / "spool"
-    sizes = []
-
-    def quiet():
-        sizes.append(sum(f.stat().st_size for f in spool.rglob("*.seg")))
-        return len(sizes) > 25 and sizes[-1] > 0 and len(set(sizes[-25:])) == 1
-
-    wait_until(quiet, "the spool is written")
+    spooled(bed)
     collector.kill()
     network.forward()
     bed.collector(apiserver=network.address)

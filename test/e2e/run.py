@@ -38,6 +38,7 @@ import profiles  # noqa: E402
 import prometheus  # noqa: E402
 import reading  # noqa: E402
 import recordings  # noqa: E402
+import replicas  # noqa: E402
 import scraping  # noqa: E402
 import security  # noqa: E402
 import sinks  # noqa: E402
@@ -46,15 +47,18 @@ import tasks  # noqa: E402
 
 IN_NAMESPACE = "HUATUO_E2E_NAMESPACE"
 CASES = [*reading.CASES, *recordings.CASES, *start.CASES, *degraded.CASES, *security.CASES, *clocks.CASES, *configuration.CASES, *delivery.CASES,
-         *postgres.CASES, *sinks.CASES, *kafka.CASES, *profiles.CASES, *faults.CASES, *governor.CASES, *figures.CASES, *fleet.CASES, *tasks.CASES,
+         *postgres.CASES, *replicas.CASES, *sinks.CASES, *kafka.CASES, *profiles.CASES, *faults.CASES, *governor.CASES, *figures.CASES, *fleet.CASES, *tasks.CASES,
          *prometheus.CASES, *scraping.CASES, *kubernetes.CASES]
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", action="append", default=[], help="only this one; repeatable")
+    parser.add_argument("--kills", type=int, help="how often the cases that kill processes do; default: as they say")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     options = parser.parse_args()
+    if options.kills:
+        os.environ["HUATUO_E2E_KILLS"] = str(options.kills)
     names = [case.__name__ for case in CASES]
     unknown = set(options.case) - set(names)
     if unknown:

@@ -154,7 +154,7 @@ TEST_CASE("nodes and units") {
   bed.AddNode();
   const std::string summary =
       R"("node":"n1","region":"dev","hostname":"h1","kernel":"6.1.0","version":"0.1.0",)"
-      R"("connected":true,"connected_time":"2026-11-18T11:06:40.000000000Z",)"
+      R"("connected":true,"replica":null,"connected_time":"2026-11-18T11:06:40.000000000Z",)"
       R"("last_message_time":"2026-11-18T11:06:40.000000000Z","cpus":2,)"
       R"("overhead_ratio":2E-3,"budget_ratio":1E-2,"lost":2,"shed":["stacks"],"configuration":{"state":"applied","version":0,"refused":[]},)";
   CHECK(bed.Text("/api/v1/nodes") ==

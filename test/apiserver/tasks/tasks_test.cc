@@ -212,6 +212,143 @@ TEST_CASE("what a node has of tasks that are over is closed") {
       [&] { return bed.mail.text() == first + "close_instance { task_id: \"other\" }\n"; }));
 }
 
+// One of two processes on the bed's store. A save of either is news for both.
+struct Side {
+  Side(Bed& the_bed, CommitSignal& changed, bool turn)
+      : bed(the_bed), nodes(the_bed.clock, the_bed.store) {
+    auto started = Tasks::Start({bed.clock,
+                                 bed.store.tasks(),
+                                 bed.store,
+                                 bed.profiles,
+                                 nodes,
+                                 bed.commits,
+                                 registry,
+                                 {&changed, [turn] { return turn; }}});
+    REQUIRE(started.ok());
+    tasks = std::move(*started);
+    subscription = tasks->changed().Subscribe([this] { ++changes; });
+  }
+  void Connect(const std::string& node) {
+    v1::Hello hello;
+    hello.set_node(node);
+    session = nodes.Connect(
+        hello, [this](const v1::ToNode& message) { mail.Add(message); }, [] {});
+    nodes.Update(node, session,
+                 [](NodeState& state) { state.catalog = std::make_shared<const v1::Catalog>(); });
+    nodes.Announce({.kind = NodeNews::Kind::kConnected, .node = node});
+  }
+  void Reply(const std::string& id, const std::string& rest) {
+    NodeNews news{.kind = NodeNews::Kind::kReply, .node = "n1"};
+    REQUIRE(google::protobuf::TextFormat::ParseFromString("task_id: \"" + id + "\" " + rest,
+                                                          &news.reply));
+    nodes.Announce(std::move(news));
+  }
+  std::string State(const std::string& id) const {
+    const auto task = tasks->Find(id);
+    REQUIRE(task.ok());
+    return task->has_value() ? std::string(StateName((*task)->state)) + " " + (*task)->reason
+                             : "none";
+  }
+
+  Bed& bed;
+  Nodes nodes;
+  prometheus::Registry registry;
+  Mail mail;
+  uint64_t session = 0;
+  std::atomic<int> changes = 0;
+  std::unique_ptr<Tasks> tasks;
+  CommitSignal::Subscription subscription;
+};
+
+struct Pair {
+  explicit Pair(bool turn_of_a = true) : a(bed, changed, turn_of_a), b(bed, changed, !turn_of_a) {
+    pulse = std::jthread([this](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        changed.Notify();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    });
+  }
+  ~Pair() {
+    pulse = {};
+    a.subscription.Reset();
+    b.subscription.Reset();
+  }
+  std::string Make() {
+    TaskSpec spec;
+    spec.tool = "oom";
+    spec.target.nodes = {"n1"};
+    spec.duration_seconds = 10;
+    const auto task = a.tasks->Create(spec, {{.node = "n1"}});
+    REQUIRE(task.ok());
+    return task->id;
+  }
+  bool Both(const std::string& id, const std::string& state) {
+    return Bed::Eventually([&] { return a.State(id) == state && b.State(id) == state; });
+  }
+
+  Bed bed;
+  CommitSignal changed;
+  Side a;
+  Side b;
+  std::jthread pulse;
+};
+
+TEST_CASE("a task that is made in one process is done by the one that has the node") {
+  Pair pair;
+  pair.b.Connect("n1");
+  const std::string id = pair.Make();
+  REQUIRE(pair.Both(id, "dispatched "));
+  pair.b.Reply(id, "running: true");
+  REQUIRE(pair.Both(id, "running "));
+  pair.b.Reply(id, "completed: true events: 7");
+  REQUIRE(pair.bed.store.Append(std::vector{Events(id, 7)}).ok());
+  pair.bed.commits.Notify();
+  REQUIRE(pair.Both(id, "succeeded "));
+  CHECK((*pair.a.tasks->Find(id))->nodes[0].events == 7);
+  CHECK(pair.a.mail.text().empty());
+  CHECK(pair.a.changes >= 3);
+}
+
+TEST_CASE("what one process cancels is closed by the other") {
+  Pair pair;
+  pair.b.Connect("n1");
+  const std::string id = pair.Make();
+  REQUIRE(pair.Both(id, "dispatched "));
+  pair.b.Reply(id, "running: true");
+  REQUIRE(pair.Both(id, "running "));
+  // As told by the one that has the node.
+  REQUIRE(pair.b.nodes.Flush().ok());
+  REQUIRE(pair.a.nodes.Learn("n1", "b", {}, true).ok());
+  REQUIRE(pair.a.tasks->Cancel(id).ok());
+  const std::string close = "close_instance { task_id: \"" + id + "\" }\n";
+  REQUIRE(Bed::Eventually([&] { return pair.b.mail.text().ends_with(close); }));
+  CHECK(pair.a.State(id) == "running ");
+  pair.b.Reply(id, "completed: true");
+  REQUIRE(pair.Both(id, "cancelled "));
+}
+
+TEST_CASE("a node that moves takes its task with it; one that nobody has is waited for by one") {
+  Pair pair(false);
+  pair.a.Connect("n1");
+  const std::string id = pair.Make();
+  REQUIRE(pair.Both(id, "dispatched "));
+  pair.a.Reply(id, "running: true");
+  REQUIRE(pair.Both(id, "running "));
+  pair.a.nodes.Disconnect("n1", pair.a.session);
+  pair.b.Connect("n1");
+  pair.b.nodes.Announce({.kind = NodeNews::Kind::kStatus, .node = "n1", .tasks = {id}});
+  pair.bed.clock.boot_ns += 20'000'000'000;
+  CHECK(pair.a.State(id) == "running ");
+  pair.b.nodes.Disconnect("n1", pair.b.session);
+  // Whenever it hears of that, it begins to wait.
+  REQUIRE(Bed::Eventually([&] {
+    pair.bed.clock.boot_ns += 1'000'000'000;
+    return pair.a.State(id) == "failed n1: the node was gone for 90 s";
+  }));
+  REQUIRE(pair.Both(id, "failed n1: the node was gone for 90 s"));
+}
+
 TEST_CASE("a task that another process has gone on with is left to it") {
   Bed bed;
   bed.Connect("n1");

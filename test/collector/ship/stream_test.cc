@@ -1,6 +1,7 @@
 #include "collector/ship/stream.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -9,6 +10,7 @@
 
 #include "collector/ship/session.h"
 #include "common/id.h"
+#include "common/status.h"
 #include "fake_node.h"
 
 namespace huatuo {
@@ -110,6 +112,57 @@ TEST_CASE("a refusal is counted, waited out and tried again") {
   REQUIRE(Eventually([&] { return node.stream->Count().refused >= 1; }));
   REQUIRE(Eventually([&] { return node.outbox->Drained(); }));
   CHECK(node.stream->Count().entries_sent <= 3);
+}
+
+TEST_CASE("the next apiserver is tried when one is away; what was acked is not sent again") {
+  // Each has a store of its own, which the other's events are missing in.
+  FakeServer one;
+  FakeServer other;
+  Folder folder;
+  Node node("", folder / "spool");
+  node.options.targets =
+      std::make_shared<Targets>(std::vector<std::string>{one.target(), other.target()});
+  node.PushMany(3);
+  node.Start();
+  REQUIRE(Eventually([&] { return node.outbox->Drained(); }));
+  CHECK(Text(one.stored()) == "1..3");
+  one.Down();
+  node.PushMany(2);
+  REQUIRE(Eventually([&] { return node.outbox->Drained(); }));
+  CHECK(Text(other.stored()) == "1-3:server_lost 4..5");
+  one.Up();
+  other.Down();
+  node.PushMany(1);
+  REQUIRE(Eventually([&] { return node.outbox->Drained(); }));
+  CHECK(Text(one.stored()) == "1..3 4-5:server_lost 6");
+}
+
+TEST_CASE("who is told that another has its name waits long, and tries no other apiserver") {
+  FakeServer one;
+  FakeServer other;
+  Folder folder;
+  Node node("", folder / "spool");
+  node.options.targets =
+      std::make_shared<Targets>(std::vector<std::string>{one.target(), other.target()});
+  one.Play([&](const v1::FromNode&, FakeServer::Wire&) {
+    return grpc::Status(grpc::StatusCode::ALREADY_EXISTS, "node n1: another collector");
+  });
+  node.options.backoff_min = node.options.backoff_max = std::chrono::seconds(1);
+  node.Start();
+  REQUIRE(Eventually([&] { return node.stream->Count().refused >= 2; }));
+  CHECK(other.hellos().empty());
+}
+
+TEST_CASE("addresses are read from lists, each once") {
+  const auto text = [](const std::vector<std::string>& texts) {
+    const auto addresses = ReadTargets(texts);
+    return addresses.ok() ? fmt::format("{}", fmt::join(*addresses, " "))
+                          : Message(addresses.status());
+  };
+  CHECK(text({"a:1,b:2", " c:3 ,a:1", "[::1]:4"}) == "a:1 b:2 c:3 [::1]:4");
+  CHECK(text({"a:1,b"}) == "apiserver: \"b\": accepted is host:port, several separated by commas");
+  CHECK(text({"a:"}) == "apiserver: \"a:\": accepted is host:port, several separated by commas");
+  CHECK(text({" ,"}) == "apiserver: names none: accepted is host:port");
 }
 
 TEST_CASE("no server: attempts are few, nothing is lost, Stop returns") {
