@@ -12,10 +12,10 @@ const event_header& HeaderOf(std::span<const std::byte> bytes) {
   return *reinterpret_cast<const event_header*>(bytes.data());
 }
 
-// The addresses of a stack mean something only to the kernel that ran, so what has one is recorded
-// with its symbols, as event.
-bool HasAddresses(const EventType& type) {
-  return type.complete == nullptr &&
+// What only the node itself could tell, then: the names of a stack's addresses, what a completion
+// reads. It is recorded as event, when it is whole.
+bool NeedsTheNode(const EventType& type) {
+  return type.complete != nullptr ||
          std::any_of(type.fields.begin(), type.fields.end(),
                      [](const Field& field) { return field.type == v1::Field::STACK; });
 }
@@ -37,7 +37,7 @@ void Pipeline::OnRecord(std::span<const std::byte> bytes) {
     ++malformed_;
     return;
   }
-  if (hooks_.tap_record && !HasAddresses(**type)) hooks_.tap_record(bytes);
+  if (hooks_.tap_record && !NeedsTheNode(**type)) hooks_.tap_record(bytes);
   if ((*type)->fold == nullptr) return Accept(**type, bytes);
   if (FoldInto(**type, bytes)) return;
   folding_.push_back(
@@ -58,12 +58,14 @@ bool Pipeline::FoldInto(const EventType& type, std::span<const std::byte> bytes)
 void Pipeline::Accept(const EventType& type, std::span<const std::byte> bytes) {
   const event_header& header = HeaderOf(bytes);
   v1::Event event = decoder_.Decode(header.unit, header.record, type, bytes.data());
-  if (hooks_.tap_event && HasAddresses(type)) hooks_.tap_event(event);
   Count(event, header.instance);
-  if (type.complete == nullptr) return Pass(std::move(event), header.instance);
+  if (type.complete == nullptr) {
+    if (NeedsTheNode(type) && hooks_.tap_event) hooks_.tap_event(event);
+    return Pass(std::move(event), header.instance);
+  }
   const auto copy = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
-  waiting_.push_back({std::move(event), header.instance,
-                      completer_.Start(type, {copy, copy->data()}), /*made_here=*/false});
+  waiting_.push_back(
+      {std::move(event), header.instance, completer_.Start(type, {copy, copy->data()})});
 }
 
 void Pipeline::OnEvent(v1::Event event) {
@@ -80,8 +82,8 @@ void Pipeline::Emit(const OpenRequest& from, size_t event, std::shared_ptr<const
   v1::Event decoded = decoder_.Decode(from.unit_id, event, type, record.get());
   Count(decoded, from.instance_id);
   if (type.complete != nullptr) {
-    waiting_.push_back({std::move(decoded), from.instance_id,
-                        completer_.Start(type, std::move(record)), /*made_here=*/true});
+    waiting_.push_back(
+        {std::move(decoded), from.instance_id, completer_.Start(type, std::move(record))});
     return;
   }
   if (hooks_.tap_event) hooks_.tap_event(decoded);
@@ -151,7 +153,7 @@ void Pipeline::Release(Time now) {
       continue;
     }
     it->completion->MoveInto(it->event);
-    if (it->made_here && hooks_.tap_event) hooks_.tap_event(it->event);
+    if (hooks_.tap_event) hooks_.tap_event(it->event);
     Ship(std::move(it->event), it->instance);
     it = waiting_.erase(it);
   }

@@ -37,7 +37,8 @@ class Pipeline : public EventSink {
     std::function<void(uint32_t instance, uint64_t count)> dropped;
     // Sees each raw record before anything else does: the recording.
     std::function<void(std::span<const std::byte>)> tap_record;
-    // Sees each event of a record that user space made, or that has a stack: the recording.
+    // Sees each event that is recorded as such: of a record that user space made, that has a stack,
+    // or that was completed.
     std::function<void(const v1::Event&)> tap_event;
   };
   struct Counts {
@@ -83,7 +84,6 @@ class Pipeline : public EventSink {
     v1::Event event;
     uint32_t instance;
     std::shared_ptr<PendingCompletion> completion;
-    bool made_here;  // by user space: tapped when it is whole
   };
 
   bool FoldInto(const EventType& type, std::span<const std::byte> bytes);

@@ -4,7 +4,8 @@
 //   Frame := kind:u8 reserved:u8[3] length:u32 payload[length]        little endian
 //   kind 1: serialized v1.Catalog; always the first frame
 //   kind 2: a record, as it lay in the ring
-//   kind 3: serialized v1.Event of a record that user space had made, or that has a kernel stack
+//   kind 3: serialized v1.Event of a record that user space had made, that has a kernel stack, or
+//           that was completed
 //   kind 4: serialized v1.Profile, with its unit by name
 //
 // A short last frame is the normal end of a recording that was interrupted, not an error. Units are
