@@ -3,7 +3,7 @@
 namespace huatuo {
 
 extern const Unit kBlock, kCpu, kCpuProfile, kDisk, kDropwatch, kEvents, kFaultDelay, kFsync,
-    kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetdev,
+    kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetTx, kNetdev,
     kNetdevBondingLacp, kNetdevEvents, kNetdevTxqueueTimeout, kNetwork, kOom, kPressure, kRas,
     kReclaim, kRunqlat, kSelf, kSoftirq, kSoftlockup, kTasks, kTcpRetransmit;
 
@@ -24,6 +24,7 @@ constexpr const Unit* kUnits[] = {
     &kMemory,
     &kMemoryReclaimEvents,
     &kNetRxLatency,
+    &kNetTx,
     &kNetdev,
     &kNetdevBondingLacp,
     &kNetdevEvents,
