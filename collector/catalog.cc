@@ -2,8 +2,8 @@
 
 namespace huatuo {
 
-extern const Unit kBlock, kCpu, kCpuProfile, kDisk, kDropwatch, kEvents, kFaultDelay, kFsync,
-    kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetTx, kNetdev,
+extern const Unit kBlock, kCpu, kCpuProfile, kDisk, kDropwatch, kEvents, kFaultDelay, kForks,
+    kFsync, kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetTx, kNetdev,
     kNetdevBondingLacp, kNetdevEvents, kNetdevTxqueueTimeout, kNetwork, kOom, kPressure, kRas,
     kReclaim, kRunqlat, kSelf, kSoftirq, kSoftlockup, kTasks, kTcpRetransmit;
 
@@ -18,6 +18,7 @@ constexpr const Unit* kUnits[] = {
     &kDropwatch,
     &kEvents,
     &kFaultDelay,
+    &kForks,
     &kFsync,
     &kHungtask,
     &kLockDelay,
