@@ -5,7 +5,7 @@ namespace huatuo {
 extern const Unit kBlock, kCpu, kCpuProfile, kDisk, kDropwatch, kEvents, kFaultDelay, kForks,
     kFsync, kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetTx, kNetdev,
     kNetdevBondingLacp, kNetdevEvents, kNetdevTxqueueTimeout, kNetwork, kOom, kPressure, kRas,
-    kReclaim, kRunqlat, kSelf, kSoftirq, kSoftlockup, kTasks, kTcpRetransmit;
+    kReclaim, kRunqlat, kSelf, kSoftirq, kSoftlockup, kSyscalls, kTasks, kTcpRetransmit;
 
 namespace {
 // One a line.
@@ -39,6 +39,7 @@ constexpr const Unit* kUnits[] = {
     &kSelf,
     &kSoftirq,
     &kSoftlockup,
+    &kSyscalls,
     &kTasks,
     &kTcpRetransmit,
 };
