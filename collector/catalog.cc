@@ -5,7 +5,8 @@ namespace huatuo {
 extern const Unit kBlock, kCpu, kCpuProfile, kDisk, kDropwatch, kEvents, kFaultDelay, kForks,
     kFsync, kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetTx, kNetdev,
     kNetdevBondingLacp, kNetdevEvents, kNetdevTxqueueTimeout, kNetwork, kOom, kPressure, kRas,
-    kReclaim, kRunqlat, kSelf, kSoftirq, kSoftlockup, kSyscalls, kTasks, kTcpRetransmit;
+    kReclaim, kReschedIpi, kRunqlat, kSelf, kSoftirq, kSoftlockup, kSyscalls, kTasks,
+    kTcpRetransmit;
 
 namespace {
 // One a line.
@@ -35,6 +36,7 @@ constexpr const Unit* kUnits[] = {
     &kPressure,
     &kRas,
     &kReclaim,
+    &kReschedIpi,
     &kRunqlat,
     &kSelf,
     &kSoftirq,
