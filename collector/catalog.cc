@@ -4,8 +4,8 @@ namespace huatuo {
 
 extern const Unit kBlock, kCpu, kCpuProfile, kDisk, kDropwatch, kEvents, kFaultDelay, kForks,
     kFsync, kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetTx, kNetdev,
-    kNetdevBondingLacp, kNetdevEvents, kNetdevTxqueueTimeout, kNetwork, kOom, kPressure, kRas,
-    kReclaim, kReschedIpi, kRunqlat, kSelf, kSoftirq, kSoftlockup, kSyscalls, kTasks,
+    kNetdevBondingLacp, kNetdevEvents, kNetdevHw, kNetdevTxqueueTimeout, kNetwork, kOom, kPressure,
+    kRas, kReclaim, kReschedIpi, kRunqlat, kSelf, kSoftirq, kSoftlockup, kSyscalls, kTasks,
     kTcpRetransmit;
 
 namespace {
@@ -30,6 +30,7 @@ constexpr const Unit* kUnits[] = {
     &kNetdev,
     &kNetdevBondingLacp,
     &kNetdevEvents,
+    &kNetdevHw,
     &kNetdevTxqueueTimeout,
     &kNetwork,
     &kOom,
