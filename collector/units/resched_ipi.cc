@@ -34,7 +34,8 @@ constexpr MetricType kMetrics[] = {
 
 constexpr Parameter kParameters[] = {
     {.name = "measure",
-     .help = "1: measure. The hooks are at every reschedule interrupt: some 0.2 us for each.",
+     .help = "1: measure. The hooks are at every reschedule interrupt: about 1 us for each, at its "
+             "two ends together.",
      .unit = "",
      .default_value = 0,
      .minimum = 0,
