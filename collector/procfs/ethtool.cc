@@ -68,11 +68,12 @@ absl::StatusOr<std::vector<EthtoolCount>> Ethtool::Counts(const std::string& dev
   if (count == 0) return counts;
   if (count > kMaxCounts) return DataLoss(fmt::format("{}: {} counters", device, count));
   // A driver can have more of them by the time that it is asked: as many again are room for that.
-  std::vector<uint64_t> names((sizeof(ethtool_gstrings) + count * 2 * ETH_GSTRING_LEN) / 8 + 1);
+  std::vector<uint64_t> names((sizeof(ethtool_gstrings) + size_t{count} * 2 * ETH_GSTRING_LEN) / 8 +
+                              1);
   auto* const strings = reinterpret_cast<ethtool_gstrings*>(names.data());
   *strings = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_STATS, .len = count};
   RETURN_IF_ERROR(Ask(device, strings));
-  std::vector<uint64_t> values(sizeof(ethtool_stats) / 8 + count * 2 + 1);
+  std::vector<uint64_t> values(sizeof(ethtool_stats) / 8 + size_t{count} * 2 + 1);
   auto* const stats = reinterpret_cast<ethtool_stats*>(values.data());
   *stats = {.cmd = ETHTOOL_GSTATS, .n_stats = count};
   RETURN_IF_ERROR(Ask(device, stats));
