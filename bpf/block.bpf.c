@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Latency of block requests, from the stamps that the kernel keeps in the request itself: one hook,
- * nothing to look up but the counters.
+ * nothing to look up but the counters. By disk, and by the cgroup on whose account it is.
  *
  * Disks that have no requests (device mapper, md) are not seen here; those below them are. */
 #include "kernel.h"
 #include "block.h"
+#include "cgroup.bpf.h"
 #include "histogram.bpf.h"
+#include "subject.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
@@ -100,24 +102,69 @@ static __always_inline struct block_latency *latency_of(const struct block_key *
 	return latency;
 }
 
-static __always_inline void add(struct latency *histogram, u64 from_ns, u64 to_ns)
+/* On whose account the request is: of who asked for it, or whose pages are written back. NULL: of
+ * nobody, or of all. */
+static __always_inline struct cgroup *cgroup_of(bool typed, struct request *request)
+{
+	struct cgroup_subsys_state *above;
+	struct blkcg_gq *group;
+	struct cgroup *cgroup;
+	struct blkcg *blkcg;
+	struct bio *bio;
+
+	bio = LOAD(typed, request, bio);
+	if (!bio || !bpf_core_field_exists(bio->bi_blkg))
+		return NULL;
+	group = LOAD(typed, bio, bi_blkg);
+	if (!group)
+		return NULL;
+	blkcg = LOAD(typed, group, blkcg);
+	if (!blkcg)
+		return NULL;
+	above = LOAD(typed, blkcg, css.parent);
+	if (!above)
+		return NULL;
+	cgroup = LOAD(typed, blkcg, css.cgroup);
+	return cgroup;
+}
+
+static __always_inline u64 between(u64 from_ns, u64 to_ns)
 {
 	/* The stamps of one request can be of two CPUs. */
-	u64 ns = to_ns > from_ns ? to_ns - from_ns : 0;
+	return to_ns > from_ns ? to_ns - from_ns : 0;
+}
 
-	__sync_fetch_and_add(&histogram->bucket[bucket_of(ns, LATENCY_BUCKETS)], 1);
-	__sync_fetch_and_add(&histogram->sum_ns, ns);
+static __noinline int count_stages(struct block_latency *latency, struct cgroup *cgroup, u64 made,
+				   u64 dispatched, u32 op)
+{
+	u64 now = bpf_ktime_get_ns();
+	bool own = cgroup && op <= BLOCK_WRITE;
+
+	if (!latency)
+		return 0;
+	latency_add(&latency->q2c, between(made, now));
+	if (own)
+		count_cgroup(BLOCK_KIND(op, BLOCK_Q2C), cgroup, between(made, now));
+	if (!dispatched) {
+		count(BLOCK_UNDISPATCHED);
+		return 0;
+	}
+	latency_add(&latency->q2d, between(made, dispatched));
+	latency_add(&latency->d2c, between(dispatched, now));
+	if (own) {
+		count_cgroup(BLOCK_KIND(op, BLOCK_Q2D), cgroup, between(made, dispatched));
+		count_cgroup(BLOCK_KIND(op, BLOCK_D2C), cgroup, between(dispatched, now));
+	}
+	return 0;
 }
 
 static __always_inline int on_complete(bool typed, struct request *request, u32 bytes)
 {
 	u64 made = LOAD(typed, request, start_time_ns);
-	u64 dispatched = LOAD(typed, request, io_start_time_ns);
 	u32 op = LOAD(typed, request, cmd_flags) & REQ_OP_MASK;
 	struct block_latency *latency;
 	struct block_key key = {};
 	struct gendisk *disk;
-	u64 now;
 
 	/* The rest of it is still under way. */
 	if (bytes < LOAD(typed, request, __data_len))
@@ -135,15 +182,8 @@ static __always_inline int on_complete(bool typed, struct request *request, u32 
 	latency = latency_of(&key);
 	if (!latency)
 		return 0;
-	now = bpf_ktime_get_ns();
-	add(&latency->q2c, made, now);
-	if (!dispatched) {
-		count(BLOCK_UNDISPATCHED);
-		return 0;
-	}
-	add(&latency->q2d, made, dispatched);
-	add(&latency->d2c, dispatched, now);
-	return 0;
+	return count_stages(latency, cgroup_of(typed, request), made,
+			    LOAD(typed, request, io_start_time_ns), key.op);
 }
 
 SEC("tp_btf/block_rq_complete")

@@ -4,6 +4,7 @@
 #define HUATUO_BPF_BLOCK_H
 
 #include "latency.h"
+#include "subject.h"
 
 /* Disks times operations. What finds no room is counted. */
 #define BLOCK_KEYS 512
@@ -24,6 +25,15 @@ enum block_count {
 	BLOCK_NO_ROOM,	    /* of the map */
 	BLOCK_COUNTS,
 };
+
+/* What is counted by cgroup too: the stages of reads and writes. */
+enum block_stage {
+	BLOCK_Q2C,
+	BLOCK_Q2D,
+	BLOCK_D2C,
+	BLOCK_STAGES,
+};
+#define BLOCK_KIND(op, stage) ((op)*BLOCK_STAGES + (stage))
 
 struct block_key {
 	__u32 major;

@@ -202,7 +202,10 @@ struct device {
 	struct device_driver *driver;
 };
 
+struct net_device;
+
 struct netdev_queue {
+	struct net_device *dev;
 	unsigned long trans_start;
 };
 
@@ -266,6 +269,7 @@ struct dst_entry {
 };
 
 struct sk_buff {
+	struct sk_buff *next;
 	struct net_device *dev;
 	unsigned long _skb_refdst;
 	struct sock *sk;
@@ -321,8 +325,21 @@ struct request_queue {
 	struct gendisk *disk;
 };
 
+struct blkcg {
+	struct cgroup_subsys_state css;
+};
+
+struct blkcg_gq {
+	struct blkcg *blkcg;
+};
+
+struct bio {
+	struct blkcg_gq *bi_blkg;
+};
+
 struct request {
 	struct request_queue *q;
+	struct bio *bio;
 	u32 cmd_flags;
 	unsigned int __data_len;
 	u64 start_time_ns, io_start_time_ns;

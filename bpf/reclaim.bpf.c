@@ -59,12 +59,15 @@ static __always_inline u64 end(u32 kind)
 	return ns ? ns : 1;
 }
 
-static __always_inline int end_reclaim(void)
+/* `node_is_short`: not only the task's cgroup. */
+static __always_inline int end_reclaim(bool node_is_short)
 {
 	u64 ns = end(RECLAIM_DIRECT);
 
 	if (!ns)
 		return 0;
+	if (node_is_short)
+		count_subject(RECLAIM_STALL, cgroup_memory((void *)bpf_get_current_task()), ns);
 	/* A cgroup over memory.high is brought back by a worker too: whose it was is not told. */
 	if (flags_of_current() & PF_WQ_WORKER)
 		count_node(RECLAIM_ASYNC, ns);
@@ -82,7 +85,7 @@ int reclaim_begin(void *ctx)
 SEC("tp_btf/mm_vmscan_direct_reclaim_end")
 int reclaim_end(void *ctx)
 {
-	return end_reclaim();
+	return end_reclaim(true);
 }
 
 SEC("tp_btf/mm_vmscan_memcg_reclaim_begin")
@@ -94,7 +97,7 @@ int reclaim_memcg_begin(void *ctx)
 SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
 int reclaim_memcg_end(void *ctx)
 {
-	return end_reclaim();
+	return end_reclaim(false);
 }
 
 /* Told at each new round of its work as well: it counts from the first one. */

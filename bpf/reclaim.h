@@ -10,6 +10,7 @@ enum reclaim_kind {
 	RECLAIM_DIRECT,	    /* a task frees memory itself */
 	RECLAIM_ASYNC,	    /* kswapd from its waking to its sleep; a worker for a cgroup's limit */
 	RECLAIM_COMPACTION, /* a task moves pages itself, to get some in a row */
+	RECLAIM_STALL,	    /* the part of RECLAIM_DIRECT for want of memory of the node */
 	RECLAIM_KINDS,
 };
 

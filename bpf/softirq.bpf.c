@@ -12,23 +12,14 @@ char LICENSE[] SEC("license") = "GPL";
 
 volatile __u64 threshold_ns SEC(".data") = 100000000;
 
-/* By vector: when it was raised first; 0: it is not pending. A vector that is raised again after
- * the kernel has taken the pending set, but before it has come to it, counts from its next raise.
- */
+/* A vector that is raised again after the kernel has taken the pending set, but before it has come
+ * to it, counts from its next raise. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SOFTIRQ_VECTORS);
 	__type(key, u32);
-	__type(value, u64);
-} raised SEC(".maps");
-
-/* By vector: from the raise to the run. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SOFTIRQ_VECTORS);
-	__type(key, u32);
-	__type(value, struct latency);
-} latencies SEC(".maps");
+	__type(value, struct softirq_vector);
+} vectors SEC(".maps");
 
 /* Of the probe tick. */
 struct {
@@ -183,39 +174,45 @@ static __noinline int report(void *ctx, u32 vector, u64 raised_ns, u64 now)
 	return 0;
 }
 
-/* Softirqs of a CPU do not interrupt each other: no atomic. */
-static __always_inline void count_latency(u32 vector, u64 ns)
-{
-	struct latency *latency = bpf_map_lookup_elem(&latencies, &vector);
-
-	if (!latency)
-		return;
-	latency->bucket[bucket_of(ns, LATENCY_BUCKETS)]++;
-	latency->sum_ns += ns;
-}
-
 static __always_inline int on_raise(u32 vector)
 {
-	u64 *at = bpf_map_lookup_elem(&raised, &vector);
+	struct softirq_vector *state = bpf_map_lookup_elem(&vectors, &vector);
 
-	if (at && !*at)
-		*at = bpf_ktime_get_ns();
+	if (state && !state->raised_ns)
+		state->raised_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
+/* Softirqs of a CPU do not interrupt each other: no atomic. */
 static __always_inline int on_entry(void *ctx, u32 vector)
 {
-	u64 *at = bpf_map_lookup_elem(&raised, &vector);
+	struct softirq_vector *state = bpf_map_lookup_elem(&vectors, &vector);
 	u64 since, now;
 
-	if (!at || !*at)
+	if (!state)
 		return 0;
-	since = *at;
-	*at = 0;
+	since = state->raised_ns;
 	now = bpf_ktime_get_ns();
-	count_latency(vector, now - since);
+	state->entered_ns = now;
+	if (!since)
+		return 0;
+	state->raised_ns = 0;
+	state->latency.bucket[bucket_of(now - since, LATENCY_BUCKETS)]++;
+	state->latency.sum_ns += now - since;
 	if (now - since >= threshold_ns)
 		report(ctx, vector, since, now);
+	return 0;
+}
+
+/* 0: it began before the program was attached. */
+static __always_inline int on_exit(u32 vector)
+{
+	struct softirq_vector *state = bpf_map_lookup_elem(&vectors, &vector);
+
+	if (!state || !state->entered_ns)
+		return 0;
+	state->run_ns += bpf_ktime_get_ns() - state->entered_ns;
+	state->entered_ns = 0;
 	return 0;
 }
 
@@ -231,6 +228,12 @@ int BPF_PROG(softirq_entry_btf, u32 vector)
 	return on_entry(ctx, vector);
 }
 
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(softirq_exit_btf, u32 vector)
+{
+	return on_exit(vector);
+}
+
 SEC("raw_tp/softirq_raise")
 int BPF_PROG(softirq_raise_raw, u32 vector)
 {
@@ -241,4 +244,10 @@ SEC("raw_tp/softirq_entry")
 int BPF_PROG(softirq_entry_raw, u32 vector)
 {
 	return on_entry(ctx, vector);
+}
+
+SEC("raw_tp/softirq_exit")
+int BPF_PROG(softirq_exit_raw, u32 vector)
+{
+	return on_exit(vector);
 }

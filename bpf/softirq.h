@@ -15,6 +15,14 @@ enum softirq_kind {
 	SOFTIRQ_KIND_HARD = 1,
 };
 
+/* Of one softirq on one CPU. */
+struct softirq_vector {
+	struct latency latency; /* from its raise to its run */
+	__u64 run_ns;		/* that it has run, with the hard interrupts meanwhile */
+	__u64 raised_ns;	/* when it was raised first; 0: it is not pending */
+	__u64 entered_ns;	/* when it began to run; 0: it does not */
+};
+
 /* Something was held off on a CPU. header: the culprit, which is the task found most often at the
  * ticks of that time; the current task when there were none. */
 struct softirq_event {

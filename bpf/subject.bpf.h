@@ -46,15 +46,13 @@ static __always_inline void count_node(u32 kind, u64 ns)
 		latency_add(latency, ns);
 }
 
-/* Counts for the node and for `cgroup`. */
-static __always_inline void count_subject(u32 kind, struct cgroup *cgroup, u64 ns)
+static __always_inline void count_cgroup(u32 kind, struct cgroup *cgroup, u64 ns)
 {
 	struct subject_key key = {.cgroup = cgroup_ref_of(cgroup), .kind = kind};
 	struct latency *latency = bpf_map_lookup_elem(&subjects, &key);
 	u32 zero = 0;
 	u64 *without;
 
-	count_node(kind, ns);
 	if (!latency) {
 		bpf_map_update_elem(&subjects, &key, &no_latency, BPF_NOEXIST);
 		latency = bpf_map_lookup_elem(&subjects, &key);
@@ -66,6 +64,13 @@ static __always_inline void count_subject(u32 kind, struct cgroup *cgroup, u64 n
 	without = bpf_map_lookup_elem(&subjects_without_room, &zero);
 	if (without)
 		__sync_fetch_and_add(without, 1);
+}
+
+/* Counts for the node and for `cgroup`. */
+static __always_inline void count_subject(u32 kind, struct cgroup *cgroup, u64 ns)
+{
+	count_node(kind, ns);
+	count_cgroup(kind, cgroup, ns);
 }
 
 #endif

@@ -8,7 +8,7 @@
 #include "latency.h"
 
 /* Kinds of latencies of one object. */
-#define SUBJECT_KINDS 4
+#define SUBJECT_KINDS 16
 /* Cgroups times kinds: what finds no room is counted, and is in the node's latency all the same. */
 #define SUBJECT_KEYS 2048
 

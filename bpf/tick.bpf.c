@@ -14,6 +14,7 @@
 #include "cgroup.bpf.h"
 #include "compat.bpf.h"
 #include "emit.bpf.h"
+#include "histogram.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -41,6 +42,14 @@ struct {
 	__type(key, u32);
 	__type(value, struct tick_sample);
 } samples SEC(".maps");
+
+/* How late each tick was. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct latency);
+} lateness SEC(".maps");
 
 #if defined(__TARGET_ARCH_x86)
 #define ARCH_REGISTERS 21
@@ -183,6 +192,17 @@ static __always_inline u64 timer_late(void *ctx, u64 now)
 	return now > due ? now - due : 0;
 }
 
+static __always_inline void count_lateness(u64 late_ns)
+{
+	u32 zero = 0;
+	struct latency *latency = bpf_map_lookup_elem(&lateness, &zero);
+
+	if (!latency)
+		return;
+	latency->bucket[bucket_of(late_ns, LATENCY_BUCKETS)]++;
+	latency->sum_ns += late_ns;
+}
+
 SEC("perf_event")
 int tick_sample(struct bpf_perf_event_data *ctx)
 {
@@ -194,21 +214,18 @@ int tick_sample(struct bpf_perf_event_data *ctx)
 	struct tick_cpu *state = bpf_map_lookup_elem(&cpus, &cpu);
 	struct tick_sample *sample = NULL;
 	u64 now = bpf_ktime_get_ns();
-	u64 late = 0;
-	u64 since = 0;
+	u64 by_timer, since, late = 0;
 
 	if (!state)
 		return 0;
+	by_timer = timer_late(ctx, now);
+	count_lateness(by_timer);
 	if (!state->first_ns)
 		state->first_ns = now;
 	else if (now - state->last_ns > period_ns)
 		late = now - state->last_ns - period_ns;
-	if (hardirq && late >= hardirq->threshold_ns) {
-		u64 by_timer = timer_late(ctx, now);
-
-		if (by_timer < late)
-			late = by_timer;
-	}
+	if (by_timer < late)
+		late = by_timer;
 	state->last_ns = now;
 	state->ticks++;
 	if (!hardirq || late < hardirq->threshold_ns)

@@ -5,6 +5,7 @@
 #define HUATUO_BPF_TICK_H
 
 #include "event.h"
+#include "latency.h"
 
 /* Samples kept of each CPU: at the rate of the probe a little more than the last half second. */
 #define TICK_SAMPLES 16

@@ -2,10 +2,11 @@
 
 namespace huatuo {
 
-extern const Unit kBlock, kCpu, kCpuProfile, kDisk, kDropwatch, kEvents, kFaultDelay, kFsync,
-    kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetdev,
-    kNetdevBondingLacp, kNetdevEvents, kNetdevTxqueueTimeout, kNetwork, kOom, kPressure, kRas,
-    kReclaim, kRunqlat, kSelf, kSoftirq, kSoftlockup, kTasks, kTcpRetransmit;
+extern const Unit kBlock, kCpu, kCpuProfile, kDisk, kDropwatch, kEvents, kFaultDelay, kForks,
+    kFsync, kHungtask, kLockDelay, kMemory, kMemoryReclaimEvents, kNetRxLatency, kNetTx, kNetdev,
+    kNetdevBondingLacp, kNetdevEvents, kNetdevHw, kNetdevTxqueueTimeout, kNetwork, kOom, kPressure,
+    kRas, kReclaim, kReschedIpi, kRunqlat, kSelf, kSoftirq, kSoftlockup, kSyscalls, kTasks,
+    kTcpRetransmit;
 
 namespace {
 // One a line.
@@ -18,25 +19,30 @@ constexpr const Unit* kUnits[] = {
     &kDropwatch,
     &kEvents,
     &kFaultDelay,
+    &kForks,
     &kFsync,
     &kHungtask,
     &kLockDelay,
     &kMemory,
     &kMemoryReclaimEvents,
     &kNetRxLatency,
+    &kNetTx,
     &kNetdev,
     &kNetdevBondingLacp,
     &kNetdevEvents,
+    &kNetdevHw,
     &kNetdevTxqueueTimeout,
     &kNetwork,
     &kOom,
     &kPressure,
     &kRas,
     &kReclaim,
+    &kReschedIpi,
     &kRunqlat,
     &kSelf,
     &kSoftirq,
     &kSoftlockup,
+    &kSyscalls,
     &kTasks,
     &kTcpRetransmit,
 };

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <string>
 
+#include "collector/syscalls.h"
 #include "common/packet_filter.h"
 #include "common/status.h"
 #include "common/status_macros.h"
@@ -53,8 +54,9 @@ absl::Status CheckFilter(const Unit& unit, std::string_view text) {
   if (unit.filter.empty()) {
     return InvalidArgument(fmt::format("{}: unit {} has none", kFilter, unit.name));
   }
-  if (unit.filter != "packet") return absl::OkStatus();
-  return Annotate(ParsePacketFilter(text).status(), kFilter);
+  if (unit.filter == "packet") return Annotate(ParsePacketFilter(text).status(), kFilter);
+  if (unit.filter == "syscalls") return Annotate(ParseSyscalls(text).status(), kFilter);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::SetParameters> ParseAssignment(std::span<const Unit* const> units,

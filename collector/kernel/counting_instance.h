@@ -16,7 +16,7 @@
 
 namespace huatuo {
 
-// What is common to all; a unit adds `Collect`. Such a unit has no parameters.
+// What is common to all; a unit adds `Collect`, and `SetParameter` when it has parameters.
 class CountingInstance : public Instance {
  public:
   // `object` is attached.
@@ -32,6 +32,7 @@ class CountingInstance : public Instance {
 
  protected:
   const BpfObject& object() const { return *object_; }
+  BpfObject& object() { return *object_; }
   // Since when it has counted, by the wall clock.
   int64_t start_ns() const { return start_ns_; }
 
@@ -58,17 +59,26 @@ class SubjectInstance : public CountingInstance {
   SubjectLatencies subjects_;
 };
 
+inline absl::Status NothingToPrepare(BpfObject&) { return absl::OkStatus(); }
+
 // As `open` of a Mechanism: loads its programs of the skeleton's object and attaches them.
-template <typename Skeleton, typename UnitInstance>
+// `prepare` is called before it is loaded.
+template <typename Skeleton, typename UnitInstance,
+          absl::Status (*prepare)(BpfObject&) = &NothingToPrepare>
 absl::StatusOr<std::unique_ptr<Instance>> OpenCounting(const OpenRequest& request,
                                                        const Resources& resources) {
   if (resources.ring_fd < 0) return Unavailable(resources.no_ring);
   ASSIGN_OR_RETURN(std::unique_ptr<BpfObject> object,
                    BpfObject::Open(std::string(request.unit->name), Elf<Skeleton>()));
   RETURN_IF_ERROR(object->Select(request.mechanism->programs));
+  RETURN_IF_ERROR(prepare(*object));
   RETURN_IF_ERROR(object->Load());
   RETURN_IF_ERROR(object->Attach());
-  return std::make_unique<UnitInstance>(std::move(object), resources);
+  auto instance = std::make_unique<UnitInstance>(std::move(object), resources);
+  for (size_t i = 0; i < request.parameters.size(); ++i) {
+    RETURN_IF_ERROR(instance->SetParameter(i, request.parameters[i]));
+  }
+  return instance;
 }
 
 }  // namespace huatuo

@@ -22,12 +22,14 @@ inline uint64_t Count(const latency& of) {
   return std::accumulate(std::begin(of.bucket), std::end(of.bucket), uint64_t{0});
 }
 
+inline void AddTo(latency* sum, const latency& of) {
+  for (size_t i = 0; i < LATENCY_BUCKETS; ++i) sum->bucket[i] += of.bucket[i];
+  sum->sum_ns += of.sum_ns;
+}
+
 inline latency SumOf(std::span<const latency> cpus) {
   latency sum{};
-  for (const latency& cpu : cpus) {
-    for (size_t i = 0; i < LATENCY_BUCKETS; ++i) sum.bucket[i] += cpu.bucket[i];
-    sum.sum_ns += cpu.sum_ns;
-  }
+  for (const latency& cpu : cpus) AddTo(&sum, cpu);
   return sum;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "bpf/tick.skel.h"
+#include "collector/kernel/latency_metric.h"
 #include "common/status.h"
 #include "common/status_macros.h"
 
@@ -17,10 +18,11 @@ constexpr std::string_view kPrograms[] = {"tick_sample"};
 
 }  // namespace
 
-TickProbe::TickProbe(std::unique_ptr<BpfObject> object, const Root& root)
+TickProbe::TickProbe(std::unique_ptr<BpfObject> object, const Resources& resources)
     : object_(std::move(object)),
-      ticks_(*object_, std::string(kPrograms[0]), root, IdleTicks::kToo,
-             [this](uint32_t cpu) { Forget(cpu); }) {}
+      ticks_(*object_, std::string(kPrograms[0]), resources.root, IdleTicks::kToo,
+             [this](uint32_t cpu) { Forget(cpu); }),
+      start_ns_(resources.clock.WallNs()) {}
 
 absl::StatusOr<std::shared_ptr<TickProbe>> TickProbe::Open(const Resources& resources) {
   if (resources.ring_fd < 0) return Unavailable(resources.no_ring);
@@ -30,7 +32,7 @@ absl::StatusOr<std::shared_ptr<TickProbe>> TickProbe::Open(const Resources& reso
   RETURN_IF_ERROR(object->SetConstant("period_ns", kPeriodNs));
   RETURN_IF_ERROR(object->Resize("cpus", static_cast<uint32_t>(PossibleCpus())));
   RETURN_IF_ERROR(object->Load());
-  std::shared_ptr<TickProbe> probe(new TickProbe(std::move(object), resources.root));
+  std::shared_ptr<TickProbe> probe(new TickProbe(std::move(object), resources));
   RETURN_IF_ERROR(probe->ticks_.SetPeriod(kPeriodNs));
   return probe;
 }
@@ -56,6 +58,13 @@ std::optional<tick_sample> TickProbe::Newest(uint32_t cpu) const {
     if (cpus[cpu].time_ns > known_ns) newest = cpus[cpu];
   }
   return newest;
+}
+
+latency TickProbe::Lateness() const {
+  const uint32_t zero = 0;
+  std::vector<latency> cpus(static_cast<size_t>(PossibleCpus()));
+  if (bpf_map_lookup_elem(object_->MapFd("lateness"), &zero, cpus.data()) != 0) return {};
+  return SumOf(cpus);
 }
 
 bool TickProbe::SpeaksFor(const void* user) {

@@ -33,6 +33,10 @@ class TickProbe {
   // Who ran at the newest tick of the CPU that found a task; nullopt when there was none.
   std::optional<tick_sample> Newest(uint32_t cpu) const;
 
+  // How late the ticks of all CPUs came, since `start_ns` by the wall clock.
+  latency Lateness() const;
+  int64_t start_ns() const { return start_ns_; }
+
   // For the programs of the users (ShareMap).
   int samples_fd() const { return object_->MapFd("samples"); }
   int cpus_fd() const { return object_->MapFd("cpus"); }
@@ -44,11 +48,12 @@ class TickProbe {
   const BpfObject& object() const { return *object_; }
 
  private:
-  TickProbe(std::unique_ptr<BpfObject> object, const Root& root);
+  TickProbe(std::unique_ptr<BpfObject> object, const Resources& resources);
   void Forget(uint32_t cpu) const;
 
   const std::unique_ptr<BpfObject> object_;
   CpuTicks ticks_;
+  const int64_t start_ns_;
   const void* speaker_ = nullptr;
 };
 

@@ -102,6 +102,25 @@ absl::Status Netlink::Dump(uint16_t type, std::vector<std::byte>& room, const Vi
   }
 }
 
+absl::Status Netlink::Query(const nlmsghdr& request, std::vector<std::byte>& room,
+                            const Visit& visit) {
+  room.resize(kRoomBytes);
+  if (send(fd_, &request, request.nlmsg_len, 0) < 0) return ErrnoStatus(errno, "ask netlink");
+  ssize_t got = -1;
+  do {
+    got = recv(fd_, room.data(), room.size(), 0);
+  } while (got < 0 && errno == EINTR);
+  if (got <= 0) return ErrnoStatus(got == 0 ? EIO : errno, "read netlink");
+  const auto* answer = reinterpret_cast<const nlmsghdr*>(room.data());
+  if (!NLMSG_OK(answer, static_cast<uint32_t>(got))) return DataLoss("an answer of netlink is cut");
+  if (answer->nlmsg_type != NLMSG_ERROR) {
+    visit(*answer);
+    return absl::OkStatus();
+  }
+  const auto* error = static_cast<const nlmsgerr*>(NLMSG_DATA(answer));
+  return error->error == 0 ? absl::OkStatus() : ErrnoStatus(-error->error, "question to netlink");
+}
+
 void EachAttribute(std::span<const std::byte> nest, const VisitAttribute& visit) {
   while (nest.size() >= sizeof(rtattr)) {
     rtattr attribute{};

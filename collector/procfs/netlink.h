@@ -32,6 +32,9 @@ class Netlink {
   // is where the kernel writes; it keeps its size for the next call.
   using Visit = std::function<void(const nlmsghdr& message)>;
   absl::Status Dump(uint16_t type, std::vector<std::byte>& room, const Visit& visit);
+  // Sends one request that is not for a dump, and calls `visit` for its one answer. The error of
+  // the kernel is that of the returned status, by its number.
+  absl::Status Query(const nlmsghdr& request, std::vector<std::byte>& room, const Visit& visit);
 
  private:
   explicit Netlink(int fd) : fd_(fd) {}

@@ -1,4 +1,5 @@
-// How long the requests of each disk take, by stage and operation, from the kernel's own stamps.
+// How long the requests of each disk and container take, by stage and operation, from the kernel's
+// own stamps.
 #include "bpf/block.h"
 
 #include <bpf/bpf.h>
@@ -20,12 +21,24 @@
 namespace huatuo {
 namespace {
 
-enum Metric : size_t { kD2c, kQ2c, kQ2d, kFlush, kFreezes, kUntimed };
+enum Metric : size_t {
+  kD2c,
+  kQ2c,
+  kQ2d,
+  kFlush,
+  kFreezes,
+  kUntimed,
+  kContainerD2c,
+  kContainerQ2c,
+  kContainerQ2d,
+  kWithoutRoom,
+};
 
 constexpr auto kHistogram = v1::MetricType::HISTOGRAM;
 
 constexpr std::string_view kRequestLabels[] = {"device", "op"};
 constexpr std::string_view kDeviceLabel[] = {"device"};
+constexpr std::string_view kOpLabel[] = {"op"};
 constexpr std::string_view kReasonLabel[] = {"reason"};
 
 constexpr MetricType kMetrics[] = {
@@ -65,6 +78,31 @@ constexpr MetricType kMetrics[] = {
              "many devices.",
      .type = v1::MetricType::COUNTER,
      .labels = kReasonLabel},
+    {.name = "huatuo_container_disk_d2c_latency_seconds",
+     .help = "Time that the disks took for reads and writes on the container's account, from the "
+             "dispatch to the end. On cgroup v2 the io controller must be on for the container.",
+     .type = kHistogram,
+     .labels = kOpLabel,
+     .container = true,
+     .first_bound = kLatencyFirstBound,
+     .buckets = kLatencyBounds},
+    {.name = "huatuo_container_disk_q2c_latency_seconds",
+     .help = "Time from the making of a request on the container's account to its end.",
+     .type = kHistogram,
+     .labels = kOpLabel,
+     .container = true,
+     .first_bound = kLatencyFirstBound,
+     .buckets = kLatencyBounds},
+    {.name = "huatuo_container_disk_q2d_latency_seconds",
+     .help = "Time that a request on the container's account waited in the IO scheduler.",
+     .type = kHistogram,
+     .labels = kOpLabel,
+     .container = true,
+     .first_bound = kLatencyFirstBound,
+     .buckets = kLatencyBounds},
+    {.name = "huatuo_collector_block_overflowed_total",
+     .help = "Stages of requests that count for the disk only: of too many cgroups.",
+     .type = v1::MetricType::COUNTER},
 };
 
 constexpr std::array<std::string_view, BLOCK_OPS> kOps = {"read", "write", "flush", "discard",
@@ -85,10 +123,10 @@ std::optional<std::string> DeviceName(const Root& root, const block_key& key) {
                         end == std::string::npos ? end : end - at - kName.size());
 }
 
-class Block : public CountingInstance {
+class Block : public SubjectInstance {
  public:
   Block(std::unique_ptr<BpfObject> object, const Resources& resources)
-      : CountingInstance(std::move(object), resources), root_(resources.root) {}
+      : SubjectInstance(std::move(object), resources), root_(resources.root) {}
 
   void Collect(MetricWriter& writer) override {
     names_.clear();
@@ -105,6 +143,7 @@ class Block : public CountingInstance {
       const std::string_view labels[] = {kReasons[i]};
       writer.Set(kUntimed, labels, nullptr, static_cast<double>(Count(i)));
     }
+    CollectContainers(writer);
   }
 
  private:
@@ -125,6 +164,25 @@ class Block : public CountingInstance {
       }
     }
     for (const block_key& each : gone) bpf_map_delete_elem(fd, &each);
+  }
+
+  void CollectContainers(MetricWriter& writer) {
+    subjects().Read();
+    for (const auto& [id, of] : subjects().containers()) {
+      for (const uint32_t op : {BLOCK_READ, BLOCK_WRITE}) WriteContainer(writer, of, op);
+    }
+    writer.Set(kWithoutRoom, {}, nullptr, static_cast<double>(subjects().without_room()));
+  }
+
+  // A container without a disk has nothing to tell.
+  void WriteContainer(MetricWriter& writer, const SubjectLatencies::Of& of, uint32_t op) const {
+    constexpr std::pair<Metric, uint32_t> kStages[] = {
+        {kContainerD2c, BLOCK_D2C}, {kContainerQ2c, BLOCK_Q2C}, {kContainerQ2d, BLOCK_Q2D}};
+    for (const auto& [metric, stage] : kStages) {
+      const latency& own = of.kinds[BLOCK_KIND(op, stage)];
+      if (huatuo::Count(own) == 0) continue;
+      SetLatency(writer, metric, {&kOps[op], 1}, &of.container, own, start_ns());
+    }
   }
 
   const std::optional<std::string>& NameOf(const block_key& key) {

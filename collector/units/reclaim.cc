@@ -18,10 +18,12 @@ enum Metric : size_t {
   kNodeReclaims,
   kNodeAsync,
   kNodeCompaction,
+  kNodeStall,
   kLatency,
   kSeconds,
   kReclaims,
   kCompaction,
+  kStall,
   kWithoutRoom,
 };
 
@@ -48,6 +50,10 @@ constexpr MetricType kMetrics[] = {
     {.name = "huatuo_node_memory_compaction_stall_seconds_total",
      .help = "Time that tasks had to move pages themselves, to get some in a row.",
      .type = kCounter},
+    {.name = "huatuo_node_memory_alloc_stall_seconds_total",
+     .help = "The part of the time of direct reclaim that was for want of memory of the node, not "
+             "of a cgroup: what the kernel counts as allocstall.",
+     .type = kCounter},
     {.name = "huatuo_container_memory_direct_reclaim_latency_seconds",
      .help = "Time that the container's tasks had to free memory themselves, for each reclaim.",
      .type = kHistogram,
@@ -64,6 +70,11 @@ constexpr MetricType kMetrics[] = {
      .container = true},
     {.name = "huatuo_container_memory_compaction_stall_seconds_total",
      .help = "Time that the container's tasks had to move pages themselves.",
+     .type = kCounter,
+     .container = true},
+    {.name = "huatuo_container_memory_alloc_stall_seconds_total",
+     .help = "Time that the container's tasks had to free memory of the node, which was short of "
+             "it; their own limit apart.",
      .type = kCounter,
      .container = true},
     {.name = "huatuo_collector_reclaim_overflowed_total",
@@ -83,12 +94,14 @@ class Reclaim : public SubjectInstance {
     Put(writer, kNodeReclaims, nullptr, static_cast<double>(Count(direct)));
     Put(writer, kNodeAsync, nullptr, Seconds(subjects().Node(RECLAIM_ASYNC)));
     Put(writer, kNodeCompaction, nullptr, Seconds(subjects().Node(RECLAIM_COMPACTION)));
+    Put(writer, kNodeStall, nullptr, Seconds(subjects().Node(RECLAIM_STALL)));
     for (const auto& [id, of] : subjects().containers()) {
       const latency& own = of.kinds[RECLAIM_DIRECT];
       SetLatency(writer, kLatency, {}, &of.container, own, start_ns());
       Put(writer, kSeconds, &of.container, Seconds(own));
       Put(writer, kReclaims, &of.container, static_cast<double>(Count(own)));
       Put(writer, kCompaction, &of.container, Seconds(of.kinds[RECLAIM_COMPACTION]));
+      Put(writer, kStall, &of.container, Seconds(of.kinds[RECLAIM_STALL]));
     }
     Put(writer, kWithoutRoom, nullptr, static_cast<double>(subjects().without_room()));
   }
@@ -117,6 +130,10 @@ constexpr MetricSource kSources[] = {
      "mm_vmscan_kswapd_wake, mm_vmscan_kswapd_sleep, mm_vmscan_memcg_reclaim_begin, "
      "mm_vmscan_memcg_reclaim_end"},
     {"huatuo_node_memory_compaction_", "mm_compaction_begin, mm_compaction_end"},
+    {"huatuo_node_memory_alloc_stall_",
+     "mm_vmscan_direct_reclaim_begin, mm_vmscan_direct_reclaim_end"},
+    {"huatuo_container_memory_alloc_stall_",
+     "mm_vmscan_direct_reclaim_begin, mm_vmscan_direct_reclaim_end"},
     {"huatuo_container_memory_compaction_", "mm_compaction_begin, mm_compaction_end"},
     {"",
      "mm_vmscan_direct_reclaim_begin, mm_vmscan_direct_reclaim_end, mm_vmscan_memcg_reclaim_begin, "

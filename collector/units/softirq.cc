@@ -110,18 +110,31 @@ constexpr EventType kEvents[] = {{
     .fold = &Fold,
 }};
 
-// ---- the histogram
+// ---- the metrics
+
+enum Metric : size_t { kLatency, kSeconds, kHardirqLatency };
 
 constexpr std::string_view kVectorLabel[] = {"vector"};
 
-constexpr MetricType kMetrics[] = {{
-    .name = "huatuo_node_softirq_latency_seconds",
-    .help = "Time from a softirq's raise to its run.",
-    .type = v1::MetricType::HISTOGRAM,
-    .labels = kVectorLabel,
-    .first_bound = kLatencyFirstBound,
-    .buckets = kLatencyBounds,
-}};
+constexpr MetricType kMetrics[] = {
+    {.name = "huatuo_node_softirq_latency_seconds",
+     .help = "Time from a softirq's raise to its run.",
+     .type = v1::MetricType::HISTOGRAM,
+     .labels = kVectorLabel,
+     .first_bound = kLatencyFirstBound,
+     .buckets = kLatencyBounds},
+    {.name = "huatuo_node_softirq_seconds_total",
+     .help = "Time that the CPUs spent in the softirq, with the hard interrupts that came "
+             "meanwhile.",
+     .type = v1::MetricType::COUNTER,
+     .labels = kVectorLabel},
+    {.name = "huatuo_node_hardirq_latency_seconds",
+     .help = "How late the interrupt of a timer was, looked at 40 times a second on each CPU: "
+             "interrupts were off, or the CPU slept deeply or was taken away by a hypervisor.",
+     .type = v1::MetricType::HISTOGRAM,
+     .first_bound = kLatencyFirstBound,
+     .buckets = kLatencyBounds},
+};
 
 enum ParameterIndex : size_t { kThreshold, kLimit };
 
@@ -181,7 +194,8 @@ class Softirq : public SkeletonInstance {
   void Collect(MetricWriter& writer) override {
     const absl::Status status = probe_->FollowCpus();
     if (!status.ok()) LogWarning("softirq: " + Message(status));
-    WriteLatencies(writer);
+    WriteVectors(writer);
+    SetLatency(writer, kHardirqLatency, {}, nullptr, probe_->Lateness(), probe_->start_ns());
   }
 
   void AddPrograms(std::vector<ProgramRef>& programs) const override {
@@ -194,12 +208,19 @@ class Softirq : public SkeletonInstance {
   }
 
  private:
-  void WriteLatencies(MetricWriter& writer) const {
-    std::vector<latency> cpus(static_cast<size_t>(PossibleCpus()));
+  void WriteVectors(MetricWriter& writer) const {
+    std::vector<softirq_vector> cpus(static_cast<size_t>(PossibleCpus()));
     for (uint32_t vector = 0; vector < kVectors.size(); ++vector) {
-      if (bpf_map_lookup_elem(object().MapFd("latencies"), &vector, cpus.data()) != 0) continue;
+      if (bpf_map_lookup_elem(object().MapFd("vectors"), &vector, cpus.data()) != 0) continue;
       const std::string_view labels[] = {kVectors[vector]};
-      SetLatency(writer, 0, labels, nullptr, SumOf(cpus), start_ns_);
+      latency sum{};
+      uint64_t run_ns = 0;
+      for (const softirq_vector& cpu : cpus) {
+        AddTo(&sum, cpu.latency);
+        run_ns += cpu.run_ns;
+      }
+      SetLatency(writer, kLatency, labels, nullptr, sum, start_ns_);
+      writer.Set(kSeconds, labels, nullptr, static_cast<double>(run_ns) / 1e9);
     }
   }
 
@@ -226,14 +247,17 @@ absl::StatusOr<std::unique_ptr<Instance>> Open(const OpenRequest& request,
   return instance;
 }
 
-constexpr std::string_view kTyped[] = {"softirq_raise_btf", "softirq_entry_btf"};
-constexpr std::string_view kRaw[] = {"softirq_raise_raw", "softirq_entry_raw"};
+constexpr std::string_view kTyped[] = {"softirq_raise_btf", "softirq_entry_btf",
+                                       "softirq_exit_btf"};
+constexpr std::string_view kRaw[] = {"softirq_raise_raw", "softirq_entry_raw", "softirq_exit_raw"};
 constexpr Mechanism kMechanisms[] = {
     {"tp_btf", "", &Open, kTyped},
     {"raw_tp", "", &Open, kRaw},
 };
 
 constexpr MetricSource kSources[] = {
+    {"huatuo_node_softirq_seconds_total", "softirq_entry, softirq_exit"},
+    {"huatuo_node_hardirq_", "hrtimer of a perf event"},
     {"", "softirq_raise, softirq_entry"},
 };
 

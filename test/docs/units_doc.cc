@@ -90,7 +90,11 @@ std::string Profile(const v1::ProfileType& profile) {
 
 // How it can be asked for as a task.
 std::string Task(const v1::Unit& unit) {
-  if (!unit.task()) return "";
+  if (!unit.task()) {
+    return unit.filter().empty()
+               ? ""
+               : fmt::format("Has a filter in the language `{}`.\n\n", unit.filter());
+  }
   const std::string filter =
       unit.filter().empty() ? ""
                             : fmt::format(", with a filter in the language `{}`", unit.filter());

@@ -3,6 +3,7 @@
  * order, carried out by the task that writes before the write returns.
  *
  *   bh CPU MS             softirqs are held off on that CPU for MS milliseconds (at most a minute)
+ *   soft CPU MS           a softirq of that CPU, TASKLET, runs for MS milliseconds
  *   irq CPU MS            hard interrupts are
  *   cpu CPU MS            the CPU does not schedule
  *   sleep CPU MS          the task sleeps uninterruptibly
@@ -26,10 +27,11 @@ static const struct {
 	const char *name;
 	int (*provoke)(unsigned int first, unsigned int second);
 } orders[] = {
-	{"bh", huatuo_fault_hold_bh},	   {"irq", huatuo_fault_hold_irq},
-	{"cpu", huatuo_fault_hold_cpu},	   {"sleep", huatuo_fault_sleep},
-	{"tx", huatuo_fault_stall},	   {"edac", huatuo_fault_memory},
-	{"section", huatuo_fault_section}, {"trap", huatuo_fault_trap},
+	{"bh", huatuo_fault_hold_bh},	    {"irq", huatuo_fault_hold_irq},
+	{"cpu", huatuo_fault_hold_cpu},	    {"sleep", huatuo_fault_sleep},
+	{"tx", huatuo_fault_stall},	    {"edac", huatuo_fault_memory},
+	{"section", huatuo_fault_section},  {"trap", huatuo_fault_trap},
+	{"soft", huatuo_fault_run_softirq},
 };
 
 static struct platform_driver driver = {.driver = {.name = "huatuo_fault"}};

@@ -7,6 +7,7 @@ struct net_device;
 
 /* Each is an order of control.c, with its two numbers; returns 0 or a negative error. */
 int huatuo_fault_hold_bh(unsigned int cpu, unsigned int ms);
+int huatuo_fault_run_softirq(unsigned int cpu, unsigned int ms);
 int huatuo_fault_hold_irq(unsigned int cpu, unsigned int ms);
 int huatuo_fault_hold_cpu(unsigned int cpu, unsigned int ms);
 int huatuo_fault_sleep(unsigned int cpu, unsigned int ms);

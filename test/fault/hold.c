@@ -29,8 +29,11 @@ static void spin(unsigned int ms)
 		cpu_relax();
 }
 
+static unsigned int tasklet_ms;
+
 static void pending(struct tasklet_struct *tasklet)
 {
+	spin(tasklet_ms);
 }
 
 static DECLARE_TASKLET(tasklet, pending);
@@ -42,9 +45,24 @@ int huatuo_fault_hold_bh(unsigned int cpu, unsigned int ms)
 
 	if (error)
 		return error;
+	tasklet_ms = 0;
 	local_bh_disable();
 	tasklet_schedule(&tasklet);
 	spin(ms);
+	local_bh_enable();
+	return 0;
+}
+
+/* What is pending runs when softirqs are enabled again. */
+int huatuo_fault_run_softirq(unsigned int cpu, unsigned int ms)
+{
+	int error = move_to(cpu, ms);
+
+	if (error)
+		return error;
+	tasklet_ms = ms;
+	local_bh_disable();
+	tasklet_schedule(&tasklet);
 	local_bh_enable();
 	return 0;
 }

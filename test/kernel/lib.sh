@@ -115,7 +115,7 @@ hierarchies() {
 cgroup_v2_enable() {
 	local folder=$1 part
 	for part in ${2//\// }; do
-		for controller in memory cpu pids; do
+		for controller in memory cpu io pids; do
 			echo +$controller >"$folder/cgroup.subtree_control" 2>/dev/null || true
 		done
 		folder=$folder/$part

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How long packets take on their way out, by device. */
+#ifndef HUATUO_BPF_NET_TX_H
+#define HUATUO_BPF_NET_TX_H
+
+#include "latency.h"
+
+/* Devices of each histogram. What finds no room is counted. */
+#define NET_TX_DEVICES 128
+/* Packets in queues that are remembered; a power of two. */
+#define NET_TX_QUEUED_BITS 12
+
+/* Entries of the map `net_tx_counts`. */
+enum net_tx_count {
+	NET_TX_NO_ROOM,	    /* of a map of devices */
+	NET_TX_OVERWRITTEN, /* another packet took its place among those remembered */
+	NET_TX_COUNTS,
+};
+
+struct net_tx_device {
+	char name[16];
+};
+
+/* When a packet came into its queue; the address is only compared. */
+struct net_tx_queued {
+	__u64 packet;
+	__u64 since_ns;
+};
+
+#endif

@@ -1,0 +1,153 @@
+// How long packets take on their way out of the node: in the stack, and in a queue.
+#include "bpf/net_tx.h"
+
+#include <bpf/bpf.h>
+#include <net/if.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bpf/net_tx.skel.h"
+#include "collector/kernel/counting_instance.h"
+#include "collector/kernel/latency_metric.h"
+#include "collector/procfs/label.h"
+#include "collector/unit.h"
+
+namespace huatuo {
+namespace {
+
+enum Metric : size_t { kSend, kQueue, kUntimed };
+
+constexpr std::string_view kDeviceLabel[] = {"device"};
+constexpr std::string_view kReasonLabel[] = {"reason"};
+
+constexpr MetricType kMetrics[] = {
+    {.name = "huatuo_node_skb_send_latency_seconds",
+     .help = "Time from TCP's giving a segment down to its device's driver getting it; of a paced "
+             "one from when it was to leave. Since 5.18 also for segments that a container sent "
+             "through devices of its own.",
+     .type = v1::MetricType::HISTOGRAM,
+     .labels = kDeviceLabel,
+     .first_bound = kLatencyFirstBound,
+     .buckets = kLatencyBounds},
+    {.name = "huatuo_node_qdisc_latency_seconds",
+     .help = "Time that packets were in a queue of the device. Packets that an empty queue lets "
+             "through at once are not counted.",
+     .type = v1::MetricType::HISTOGRAM,
+     .labels = kDeviceLabel,
+     .first_bound = kLatencyFirstBound,
+     .buckets = kLatencyBounds},
+    {.name = "huatuo_collector_net_tx_untimed_total",
+     .help = "Packets that are in none of the two. no_room: of too many devices; overwritten: of "
+             "too many packets in queues, or it was dropped in its queue.",
+     .type = v1::MetricType::COUNTER,
+     .labels = kReasonLabel},
+};
+
+constexpr std::array<std::string_view, NET_TX_COUNTS> kReasons = {"no_room", "overwritten"};
+
+constexpr Parameter kParameters[] = {
+    {.name = "virtual_devices",
+     .help = "1: skb_send_latency also of devices without hardware behind them (veth, bridge, "
+             "loopback), where a segment counts at each of them.",
+     .unit = "",
+     .default_value = 0,
+     .minimum = 0,
+     .maximum = 1},
+};
+
+class NetTx : public CountingInstance {
+ public:
+  NetTx(std::unique_ptr<BpfObject> object, const Resources& resources)
+      : CountingInstance(std::move(object), resources) {}
+
+  absl::Status SetParameter(size_t, uint64_t value) override {
+    return object().SetTunable("virtual_devices", value);
+  }
+
+  void Collect(MetricWriter& writer) override {
+    CollectDevices("sends", kSend, writer);
+    CollectDevices("waits", kQueue, writer);
+    for (uint32_t i = 0; i < NET_TX_COUNTS; ++i) {
+      writer.Set(kUntimed, {&kReasons[i], 1}, nullptr, static_cast<double>(Count(i)));
+    }
+  }
+
+ private:
+  // Devices that are gone make room.
+  void CollectDevices(const std::string& map, Metric metric, MetricWriter& writer) {
+    const int fd = object().MapFd(map);
+    std::vector<net_tx_device> devices;
+    net_tx_device device{};
+    for (const net_tx_device* last = nullptr; bpf_map_get_next_key(fd, last, &device) == 0;
+         last = &device) {
+      // A walk that meets a removed key begins anew.
+      if (devices.size() >= NET_TX_DEVICES) break;
+      devices.push_back(device);
+    }
+    for (net_tx_device& each : devices) {
+      each.name[sizeof(each.name) - 1] = '\0';
+      if (if_nametoindex(each.name) == 0) {
+        bpf_map_delete_elem(fd, &each);
+        continue;
+      }
+      cpus_.resize(static_cast<size_t>(PossibleCpus()));
+      if (bpf_map_lookup_elem(fd, &each, cpus_.data()) != 0) continue;
+      const std::string_view label = LabelOf(each.name, name_);
+      SetLatency(writer, metric, {&label, 1}, nullptr, SumOf(cpus_), start_ns());
+    }
+  }
+
+  uint64_t Count(uint32_t index) const {
+    std::vector<uint64_t> cpus(static_cast<size_t>(PossibleCpus()));
+    if (bpf_map_lookup_elem(object().MapFd("net_tx_counts"), &index, cpus.data()) != 0) return 0;
+    return std::accumulate(cpus.begin(), cpus.end(), uint64_t{0});
+  }
+
+  std::vector<latency> cpus_;
+  std::string name_;
+};
+
+// Names of devices are those of this process' network.
+absl::StatusOr<uint64_t> OwnNetwork() {
+  struct stat own {};
+  if (stat("/proc/self/ns/net", &own) != 0) return ErrnoStatus(errno, "look at our network");
+  return own.st_ino;
+}
+
+absl::Status Prepare(BpfObject& object) {
+  ASSIGN_OR_RETURN(const uint64_t network, OwnNetwork());
+  return object.SetConstant("netns_inum", network);
+}
+
+constexpr auto kOpen = &OpenCounting<net_tx_bpf, NetTx, &Prepare>;
+
+constexpr std::string_view kEnqueue[] = {"net_tx_start", "net_tx_enqueue", "net_tx_dequeue"};
+constexpr std::string_view kQueueOld[] = {"net_tx_start", "net_tx_queue", "net_tx_dequeue"};
+constexpr Mechanism kMechanisms[] = {
+    {"qdisc_enqueue", "", kOpen, kEnqueue},
+    {"net_dev_queue", "", kOpen, kQueueOld},
+};
+
+constexpr MetricSource kSources[] = {
+    {"huatuo_node_skb_send_", "net_dev_start_xmit"},
+    {"", "qdisc_enqueue, qdisc_dequeue; before 5.14 net_dev_queue, qdisc_dequeue"},
+};
+
+}  // namespace
+
+extern constexpr Unit kNetTx = {
+    .name = "net_tx",
+    .help = "How long packets take on their way out of the node.",
+    .metrics = kMetrics,
+    .sources = kSources,
+    .parameters = kParameters,
+    .mechanisms = kMechanisms,
+    .shed_order = 2,
+};
+
+}  // namespace huatuo
