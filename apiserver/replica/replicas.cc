@@ -234,9 +234,12 @@ absl::Status Replicas::State::Learn(const ClaimRow& claim, const std::string& ho
   // Its stream is about to end here; then is the time.
   if (sources.nodes.Where(claim.node) == Nodes::Place::kHere) return absl::OkStatus();
   if (claim.replica != 0) sources.series.Forget(claim.node);
-  RETURN_IF_ERROR(sources.nodes.Learn(
+  const absl::Status learnt = sources.nodes.Learn(
       claim.node, holder, claim.replica == 0 ? Nodes::Send() : SenderTo(claim.replica, claim.node),
-      revised));
+      revised);
+  if (absl::IsUnavailable(learnt)) return learnt;
+  // What is kept of this node cannot be read; the others are not to suffer for it.
+  if (!learnt.ok()) LogWarning(fmt::format("replicas: node {}: {}", claim.node, Message(learnt)));
   seen[claim.node] = claim;
   return absl::OkStatus();
 }

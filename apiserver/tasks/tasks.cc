@@ -94,9 +94,13 @@ void Tasks::State::Wake() {
 absl::Status Tasks::State::LookAt(const TaskRow& row, bool& changed) {
   const auto found = open.find(row.id);
   if (found != open.end() && found->second.task().version >= row.version) return absl::OkStatus();
-  changed = true;
-  if (found != open.end()) return found->second.Join(row);
+  if (found != open.end()) {
+    changed = true;
+    return found->second.Join(row);
+  }
   ASSIGN_OR_RETURN(Task task, ParseTask(row));
+  if (Ended(task.state)) return absl::OkStatus();
+  changed = true;
   open.try_emplace(row.id, sources, machine, std::move(task)).first->second.Begin();
   return absl::OkStatus();
 }

@@ -262,6 +262,7 @@ struct Side {
 
 struct Pair {
   explicit Pair(bool turn_of_a = true) : a(bed, changed, turn_of_a), b(bed, changed, !turn_of_a) {
+    bed.clock.wall_ns = 1'000'000'000;
     pulse = std::jthread([this](const std::stop_token& stop) {
       while (!stop.stop_requested()) {
         changed.Notify();
@@ -341,8 +342,9 @@ TEST_CASE("a node that moves takes its task with it; one that nobody has is wait
   pair.bed.clock.boot_ns += 20'000'000'000;
   CHECK(pair.a.State(id) == "running ");
   pair.b.nodes.Disconnect("n1", pair.b.session);
-  // Whenever it hears of that, it begins to wait.
+  // When it has heard of that, some milliseconds later, it begins to wait.
   REQUIRE(Bed::Eventually([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
     pair.bed.clock.boot_ns += 1'000'000'000;
     return pair.a.State(id) == "failed n1: the node was gone for 90 s";
   }));
