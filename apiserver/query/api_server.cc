@@ -52,7 +52,7 @@ std::vector<Route> Routes(const ApiOptions& options, const ApiSources& sources,
   Append(all, ReplicaRoutes(sources.replicas));
   Append(all, MetricRoutes(sources.series, sources.registry));
   Append(all, FederateRoutes(sources.series, sources.registry));
-  Append(all, DiscoveryRoutes(sources.nodes, !options.server.tls_certificate.empty()));
+  Append(all, DiscoveryRoutes(sources.nodes, options.server.tls != nullptr));
   Append(all, HealthRoutes(sources.checks));
   all.push_back(SelfRoute());
   auto document = std::make_shared<Response>();
