@@ -39,7 +39,7 @@ struct Settings {
   uint64_t requests_per_second = 1000;
   uint64_t connections_per_address = 256;
   uint64_t node_messages_per_second = 5000;
-  uint64_t node_bytes_per_second = 32ULL << 20;
+  uint64_t node_bytes_per_second = 64ULL << 20;
   uint64_t grpc_memory_bytes = 1ULL << 30;
   std::string known_issues_file;
   std::string console_dir;

@@ -21,7 +21,9 @@ struct Need {
 };
 
 absl::Status Check(const Need& need) {
-  if (IsLoopback(need.listen)) return absl::OkStatus();
+  // What is no address at all is refused by who listens.
+  const bool address = need.listen.find(':') != std::string::npos;
+  if (!address || IsLoopback(need.listen)) return absl::OkStatus();
   std::string lacks;
   if (!need.tls) lacks = "without TLS: set tls.certificate_file and tls.key_file";
   if (!need.who) {
@@ -38,6 +40,7 @@ absl::Status Check(const Need& need) {
 }  // namespace
 
 bool IsLoopback(const std::string& listen) {
+  if (listen.starts_with("unix:")) return true;
   std::string host = listen.substr(0, listen.rfind(':'));
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   if (host == "localhost") return true;

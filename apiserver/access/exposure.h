@@ -16,8 +16,8 @@ struct Exposure {
   bool allow_insecure = false;
 };
 
-// Whether a listen address ("127.0.0.1:1", "[::1]:1", "localhost:1") is of this machine only; what
-// cannot be understood is not.
+// Whether a listen address ("127.0.0.1:1", "[::1]:1", "localhost:1", gRPC's "unix:PATH") is of this
+// machine only; what cannot be understood is not.
 bool IsLoopback(const std::string& listen);
 
 // InvalidArgument, naming the address, what it lacks and how to give it: an address that is not a

@@ -33,6 +33,7 @@ import fleet  # noqa: E402
 import governor  # noqa: E402
 import kafka  # noqa: E402
 import kubernetes  # noqa: E402
+import namespaces  # noqa: E402
 import offenders  # noqa: E402
 import postgres  # noqa: E402
 import profiles  # noqa: E402
@@ -49,7 +50,7 @@ import tasks  # noqa: E402
 IN_NAMESPACE = "HUATUO_E2E_NAMESPACE"
 CASES = [*reading.CASES, *recordings.CASES, *start.CASES, *degraded.CASES, *security.CASES, *offenders.CASES, *clocks.CASES, *configuration.CASES, *delivery.CASES,
          *postgres.CASES, *replicas.CASES, *sinks.CASES, *kafka.CASES, *profiles.CASES, *faults.CASES, *governor.CASES, *figures.CASES, *fleet.CASES, *tasks.CASES,
-         *prometheus.CASES, *scraping.CASES, *kubernetes.CASES]
+         *prometheus.CASES, *scraping.CASES, *kubernetes.CASES, *namespaces.CASES]
 
 
 def parse():

@@ -51,10 +51,10 @@ def put(path, text):
 
 
 def entries(*tokens):
-    """The text of an api_tokens_file of (token, role, more lines)."""
+    """The text of an api_tokens_file of (token, role, more lines); the name of a token is what it begins with."""
     text = "tokens:\n"
     for token, role, *more in tokens:
-        text += f"  - name: {role}\n    sha256: {hashlib.sha256(token.encode()).hexdigest()}\n    role: {role}\n"
+        text += f"  - name: {token.split('-')[0]}\n    sha256: {hashlib.sha256(token.encode()).hexdigest()}\n    role: {role}\n"
         text += "".join(f"    {line}\n" for line in more)
     return text
 

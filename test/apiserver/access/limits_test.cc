@@ -64,7 +64,7 @@ TEST_CASE("limits: invented names share one bucket when there are too many") {
 }
 
 TEST_CASE("loopback addresses") {
-  for (const char* inside : {"127.0.0.1:1", "127.9.9.9:0", "[::1]:80", "localhost:1"}) {
+  for (const char* inside : {"127.0.0.1:1", "127.9.9.9:0", "[::1]:80", "localhost:1", "unix:/x"}) {
     CHECK(IsLoopback(inside));
   }
   for (const char* outside : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "128.0.0.1:1", "", "here", ":1",

@@ -39,7 +39,7 @@ TEST_CASE("API tokens: who is found by which") {
   CHECK(who("late") == "nobody");
   CHECK(tokens->Find("late", kNow - 1'000'000'000).has_value());
   CHECK(who("soon") == "e admin 0");
-  for (const std::string& wrong : {"", "se", "seee", "SEE", "a"}) CHECK(who(wrong) == "nobody");
+  for (const char* wrong : {"", "se", "seee", "SEE", "a"}) CHECK(who(wrong) == "nobody");
   CHECK(who(Hex(Sha256("see"))) == "nobody");
   const Caller c = *tokens->Find("shop", kNow);
   CHECK(c.Sees("shop"));
