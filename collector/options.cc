@@ -35,6 +35,7 @@ LinkOptions MakeLinkOptions(const Settings& settings) {
   options.ca_file = settings.tls_ca_file;
   options.certificate_file = settings.tls_certificate_file;
   options.key_file = settings.tls_key_file;
+  options.server_name = settings.tls_server_name;
   options.token_file = settings.token_file;
   return options;
 }

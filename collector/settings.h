@@ -19,6 +19,7 @@ struct Settings {
   std::string tls_ca_file;
   std::string tls_certificate_file;
   std::string tls_key_file;
+  std::string tls_server_name;
   std::string token_file;
   std::string spool_folder = "/var/lib/huatuo/spool";
   uint64_t spool_limit_bytes = 64 << 20;
