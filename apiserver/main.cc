@@ -6,10 +6,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <vector>
 
+#include "apiserver/access/token_command.h"
 #include "apiserver/config/live_config.h"
+#include "apiserver/doors.h"
 #include "apiserver/ingest/known_issues.h"
 #include "apiserver/ingest/nodes.h"
 #include "apiserver/ingest/service.h"
@@ -32,30 +33,6 @@
 namespace huatuo {
 namespace {
 
-// Lines of "role token"; empty lines and lines that begin with # are left out.
-absl::StatusOr<std::vector<Token>> ReadTokens(const std::string& path) {
-  std::vector<Token> tokens;
-  if (path.empty()) return tokens;
-  std::ifstream file(path);
-  if (!file) return NotFound(fmt::format("api_tokens_file {}: cannot be read", path));
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    std::istringstream words(line);
-    std::string role;
-    std::string secret;
-    if (!(words >> role) || role.starts_with('#')) continue;
-    const bool known = role == "viewer" || role == "operator" || role == "admin";
-    if (!known || !(words >> secret)) {
-      return InvalidArgument(
-          fmt::format("{}:{}: accepted are lines `viewer|operator|admin TOKEN`", path, number));
-    }
-    tokens.push_back({secret, role == "viewer"     ? Role::kViewer
-                              : role == "operator" ? Role::kOperator
-                                                   : Role::kAdmin});
-  }
-  return tokens;
-}
-
 absl::Status CreateFolder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
@@ -76,13 +53,11 @@ absl::Status WriteAddresses(const std::string& folder, const std::string& http,
 }
 
 absl::StatusOr<std::unique_ptr<IngestServer>> StartIngest(const Settings& settings,
+                                                          const Doors& doors,
                                                           const IngestSinks& sinks) {
   IngestOptions options;
   options.listen = settings.grpc_listen;
-  options.tls_certificate = settings.tls_certificate_file;
-  options.tls_key = settings.tls_key_file;
-  options.tls_client_ca = settings.tls_client_ca_file;
-  options.join_tokens = settings.join_tokens_file;
+  SetDoors(settings, doors, options);
   options.pod_wait.wait_ns = static_cast<int64_t>(settings.kube_wait_seconds) * 1'000'000'000;
   return IngestServer::Start(options, sinks);
 }
@@ -116,13 +91,11 @@ absl::StatusOr<std::unique_ptr<Tasks>> StartTasks(const Settings& settings,
   return Tasks::Start(sources, limits);
 }
 
-absl::StatusOr<std::unique_ptr<ApiServer>> StartApi(const Settings& settings,
+absl::StatusOr<std::unique_ptr<ApiServer>> StartApi(const Settings& settings, const Doors& doors,
                                                     const ApiSources& sources) {
   ApiOptions options;
   options.server.listen = settings.http_listen;
-  options.server.tls_certificate = settings.tls_certificate_file;
-  options.server.tls_key = settings.tls_key_file;
-  ASSIGN_OR_RETURN(options.tokens, ReadTokens(settings.api_tokens_file));
+  SetDoors(settings, doors, sources.clock, options);
   return ApiServer::Start(options, sources);
 }
 
@@ -177,6 +150,10 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   prometheus::Registry registry;
   RETURN_IF_ERROR(CreateFolder(settings.data_dir));
 
+  // who may come in
+  Reloads reloads(registry);
+  ASSIGN_OR_RETURN(const Doors doors, OpenDoors(settings, reloads));
+
   // pods, before anybody asks for them
   ASSIGN_OR_RETURN(const std::unique_ptr<Cluster> cluster, StartCluster(settings, clock, registry));
 
@@ -209,10 +186,10 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   ASSIGN_OR_RETURN(
       const std::unique_ptr<Tasks> tasks,
       StartTasks(settings, {clock, store->tasks(), *store, *profiles, nodes, commits, registry}));
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<IngestServer> ingest,
-      StartIngest(settings, {clock, *store, *profiles, *store, nodes, series, commits, registry,
-                             &issues, cluster ? &cluster->pods() : nullptr}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<IngestServer> ingest,
+                   StartIngest(settings, doors,
+                               {clock, *store, *profiles, *store, nodes, series, commits, registry,
+                                &issues, cluster ? &cluster->pods() : nullptr}));
 
   // query
   ASSIGN_OR_RETURN(const Console console, Console::Open(settings.console_dir));
@@ -220,8 +197,9 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   const std::vector<Check> checks = {{"ingest", [&] { return ingest->Stalled(clock.BootNs()); }},
                                      {"store", [&] { return Unreadable(*store); }}};
   ASSIGN_OR_RETURN(const std::unique_ptr<ApiServer> api,
-                   StartApi(settings, {*store, *profiles, nodes, *config, issues, *tasks, series,
-                                       commits, registry, clock, checks, console}));
+                   StartApi(settings, doors,
+                            {*store, *profiles, nodes, *config, issues, *tasks, series, commits,
+                             registry, clock, checks, console}));
   RETURN_IF_ERROR(Announce(settings, api->address(), ingest->address()));
   ServeUntilSignal(signals, *ingest, *api);
   return absl::OkStatus();
@@ -231,5 +209,6 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
 }  // namespace huatuo
 
 int main(int argc, char** argv) {
+  if (huatuo::IsTokenCommand(argc, argv)) return huatuo::RunTokenCommand(argc, argv);
   return huatuo::RunProcess(huatuo::LoadSettings, huatuo::Run, argc, argv);
 }

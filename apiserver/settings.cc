@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "apiserver/access/exposure.h"
 #include "common/config.h"
 #include "common/status_macros.h"
 
@@ -38,13 +39,6 @@ std::vector<Option> ServerOptions(Settings& s) {
        &s.task_dispatch_seconds, 1, 86400},
       {"tasks.node_gone_seconds", "a running task whose node is away for longer fails",
        &s.task_node_gone_seconds, 1, 86400},
-      {"tls.certificate_file", "PEM for gRPC and HTTP; with key_file", &s.tls_certificate_file},
-      {"tls.key_file", "PEM of its key", &s.tls_key_file},
-      {"tls.client_ca_file", "PEM; collectors must then show a certificate signed by it",
-       &s.tls_client_ca_file},
-      {"join_tokens_file", "tokens that collectors may join with, one a line", &s.join_tokens_file},
-      {"api_tokens_file", "lines `role token` for the REST API; roles viewer, operator, admin",
-       &s.api_tokens_file},
       {"known_issues_file",
        "JSON of the known issues, as of PUT /api/v1/known_issues, in force from the start; "
        "default: "
@@ -55,6 +49,50 @@ std::vector<Option> ServerOptions(Settings& s) {
        "../share/huatuo/console",
        &s.console_dir},
   };
+}
+
+// The files are read again when they change.
+std::vector<Option> AccessOptions(Settings& s) {
+  return {
+      {"tls.certificate_file", "PEM for gRPC and HTTP, with its chain; with key_file",
+       &s.tls_certificate_file},
+      {"tls.key_file", "PEM of its key", &s.tls_key_file},
+      {"tls.client_ca_file",
+       "PEM; collectors must then show a certificate signed by it, with their node's name",
+       &s.tls_client_ca_file},
+      {"join_tokens_file",
+       "tokens that collectors may join with, or sha256: and the hash of one, one a line, each "
+       "with the name of its node when it is for one",
+       &s.join_tokens_file},
+      {"api_tokens_file",
+       "YAML of the tokens of the REST API; `huatuo-apiserver token create` makes its entries",
+       &s.api_tokens_file},
+      {"allow_insecure",
+       "true: addresses that other machines reach may lack TLS, tokens and certificates",
+       &s.allow_insecure},
+      {"audit_file", "JSON lines of who changed what through the API; default: in the log",
+       &s.audit_file},
+      {"limits.requests_per_second",
+       "of HTTP, of one token or, without a token, of one address; twice as many at once; 0: any",
+       &s.requests_per_second, 0, 1e6},
+      {"limits.connections_per_address", "of HTTP; 0: any number", &s.connections_per_address, 0,
+       1e6},
+      {"limits.node_messages_per_second",
+       "of one node; its stream ends when it sends four times as many at once; 0: any",
+       &s.node_messages_per_second, 0, 1e9},
+      {"limits.node_bytes_per_second", "the same of bytes", &s.node_bytes_per_second, 0, 1e12},
+      {"limits.grpc_memory_bytes", "what gRPC may keep for all streams; 0: any",
+       &s.grpc_memory_bytes, 0, 1e15},
+  };
+}
+
+absl::Status CheckAccess(const Settings& s) {
+  return CheckExposure({.http_listen = s.http_listen,
+                        .grpc_listen = s.grpc_listen,
+                        .tls = !s.tls_certificate_file.empty() && !s.tls_key_file.empty(),
+                        .people = !s.api_tokens_file.empty(),
+                        .nodes = !s.tls_client_ca_file.empty() || !s.join_tokens_file.empty(),
+                        .allow_insecure = s.allow_insecure});
 }
 
 std::vector<Option> SinkOptions(Settings& s) {
@@ -96,7 +134,7 @@ std::vector<Option> KubernetesOptions(Settings& s) {
 
 std::vector<Option> Table(Settings& s) {
   std::vector<Option> all = ServerOptions(s);
-  for (auto* more : {&SinkOptions, &KubernetesOptions}) {
+  for (auto* more : {&AccessOptions, &SinkOptions, &KubernetesOptions}) {
     for (Option& option : more(s)) all.push_back(std::move(option));
   }
   return all;
@@ -120,9 +158,14 @@ absl::StatusOr<Settings> LoadSettings(int argc, char** argv) {
   Settings settings;
   RETURN_IF_ERROR(LoadConfig(Table(settings), argc, argv));
   RETURN_IF_ERROR(CheckPlace(PlaceOf(settings)));
+  RETURN_IF_ERROR(CheckAccess(settings));
   settings.kube_metric_labels = Split(settings.kube_metric_labels);
   settings.kube_annotations = Split(settings.kube_annotations);
   return settings;
+}
+
+CertificatePaths CertificatesOf(const Settings& settings) {
+  return {settings.tls_certificate_file, settings.tls_key_file, settings.tls_client_ca_file};
 }
 
 StorePlace PlaceOf(const Settings& settings) {

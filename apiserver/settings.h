@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "apiserver/access/certificates.h"
 #include "apiserver/store/open_store.h"
 
 namespace huatuo {
@@ -32,6 +33,13 @@ struct Settings {
   std::string tls_client_ca_file;
   std::string join_tokens_file;
   std::string api_tokens_file;
+  bool allow_insecure = false;
+  std::string audit_file;
+  uint64_t requests_per_second = 1000;
+  uint64_t connections_per_address = 256;
+  uint64_t node_messages_per_second = 5000;
+  uint64_t node_bytes_per_second = 64ULL << 20;
+  uint64_t grpc_memory_bytes = 1ULL << 30;
   std::string known_issues_file;
   std::string console_dir;
   std::string sink_file_directory;
@@ -48,6 +56,9 @@ struct Settings {
   std::vector<std::string> kube_annotations;
   uint64_t kube_wait_seconds = 5;
 };
+
+// The PEM files of HTTP and gRPC.
+CertificatePaths CertificatesOf(const Settings& settings);
 
 // Where the stores are.
 StorePlace PlaceOf(const Settings& settings);

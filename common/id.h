@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,8 @@ std::string RandomId();
 std::string UuidText(std::string_view bytes);
 
 std::string Hex(std::string_view bytes);
+// What Hex was given, of digits in either case; nullopt when it is no such text.
+std::optional<std::string> FromHex(std::string_view text);
 
 // SHA-256, 32 bytes.
 std::string Sha256(std::string_view bytes);

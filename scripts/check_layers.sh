@@ -16,13 +16,14 @@ collector/units      common/|huatuo/v1/|bpf/|collector/[a-z_]+\.h|collector/(ker
 collector/cost       common/|huatuo/v1/|bpf/|collector/[a-z_]+\.h|collector/kernel/
 collector/ship       common/|huatuo/v1/
 apiserver/pods       common/
+apiserver/access     common/
 apiserver/kube       common/|apiserver/pods/
 apiserver/store      common/|huatuo/v1/|apiserver/pods/
 apiserver/sink       common/|apiserver/store/
-apiserver/ingest     common/|huatuo/v1/|apiserver/(store|pods)/
+apiserver/ingest     common/|huatuo/v1/|apiserver/(store|pods|access)/
 apiserver/config     common/|huatuo/v1/|apiserver/(store|ingest)/
 apiserver/tasks      common/|huatuo/v1/|apiserver/(store|pods|ingest|config)/
-apiserver/query      common/|huatuo/v1/|pprof/|apiserver/(store|pods|ingest|config|tasks)/
+apiserver/query      common/|huatuo/v1/|pprof/|apiserver/(store|pods|access|ingest|config|tasks)/
 TABLE
 )
 

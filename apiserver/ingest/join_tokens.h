@@ -1,7 +1,8 @@
 // Who may open a stream by a token, and for which node.
 //
-// The file has one token a line, 16 or more bytes, followed by the node's name when the token is
-// for that node only; # begins a comment. Immutable and thread-safe.
+// The file has one token a line, 16 or more bytes, or "sha256:" and the 64 hex digits of its hash,
+// followed by the node's name when the token is for that node only; # begins a comment. Immutable
+// and thread-safe.
 #pragma once
 
 #include <string>
@@ -23,7 +24,7 @@ class JoinTokens {
   static absl::StatusOr<JoinTokens> Load(const std::string& path);
 
   // Unauthenticated unless `authorization` is "Bearer <one of the tokens>". Takes the same time
-  // for every token of the same length.
+  // for every token.
   absl::Status Check(std::string_view authorization) const;
 
   // Whether the bearer may speak for `node`: Unauthenticated, PermissionDenied.
@@ -31,15 +32,12 @@ class JoinTokens {
 
  private:
   struct Token {
-    std::string text;
+    std::string sha256;
     std::string node;  // empty: any
   };
   const Token* Find(std::string_view authorization) const;
 
   std::vector<Token> tokens_;
 };
-
-// The whole file: certificates, keys and tokens.
-absl::StatusOr<std::string> ReadSecret(const std::string& path);
 
 }  // namespace huatuo

@@ -1,6 +1,7 @@
 #include "apiserver/ingest/service.h"
 
 #include <fmt/format.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -20,6 +21,7 @@
 #include "apiserver/ingest/profile_session.h"
 #include "apiserver/ingest/session.h"
 #include "apiserver/ingest/stream.h"
+#include "apiserver/ingest/tls_credentials.h"
 #include "common/status.h"
 #include "common/status_macros.h"
 #include "huatuo/v1/huatuo.grpc.pb.h"
@@ -30,6 +32,8 @@ namespace {
 // A node that has gone without a word is noticed after 30 s + 10 s.
 constexpr int kKeepaliveMs = 30'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
+constexpr int kHandshakeMs = 10'000;
+constexpr int kIdleMs = 60'000;  // without a stream
 constexpr std::chrono::seconds kGrace{2};
 // Around a profile of the largest size.
 constexpr size_t kEnvelopeBytes = 64;
@@ -75,23 +79,9 @@ absl::Status AllowNode(const JoinTokens& tokens, const Peer& peer, const std::st
   return absl::PermissionDeniedError("node: the certificate is for another one");
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const IngestOptions& options) {
-  if (options.tls_certificate.empty() && options.tls_key.empty() && options.tls_client_ca.empty()) {
-    return grpc::InsecureServerCredentials();
-  }
-  if (options.tls_certificate.empty() || options.tls_key.empty()) {
-    return InvalidArgument("tls: certificate and key are needed both");
-  }
-  ASSIGN_OR_RETURN(std::string key, ReadSecret(options.tls_key));
-  ASSIGN_OR_RETURN(std::string certificate, ReadSecret(options.tls_certificate));
-  grpc::SslServerCredentialsOptions ssl(
-      options.tls_client_ca.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                    : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  if (!options.tls_client_ca.empty()) {
-    ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadSecret(options.tls_client_ca));
-  }
-  ssl.pem_key_cert_pairs.push_back({std::move(key), std::move(certificate)});
-  return grpc::SslServerCredentials(ssl);
+std::shared_ptr<grpc::ServerCredentials> Credentials(const IngestOptions& options) {
+  if (!options.certificates) return grpc::InsecureServerCredentials();
+  return TlsCredentials(options.certificates);
 }
 
 // What both kinds of streams need.
@@ -103,8 +93,11 @@ struct Parts {
 class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
                     v1::Ingest::WithRawCallbackMethod_Profiles<v1::Ingest::Service>> {
  public:
-  Service(const IngestOptions& options, const Parts& parts, JoinTokens tokens)
-      : options_(options), parts_(parts), tokens_(std::move(tokens)) {}
+  Service(const IngestOptions& options, const Parts& parts)
+      : options_(options),
+        parts_(parts),
+        certified_(options.certificates && !options.certificates->Get()->client_ca.empty()),
+        meters_(options.rates) {}
 
   Reactor* Connect(grpc::CallbackServerContext* context) override {
     return Open(*context, streams_, options_.max_message_bytes,
@@ -127,23 +120,37 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
     profile_streams_.EndAll(status);
   }
 
+  void EndSilent() {
+    const int64_t opened_ns = Stream::NowNs() - std::chrono::nanoseconds(options_.silence).count();
+    streams_.EndSilent(opened_ns);
+    profile_streams_.EndSilent(opened_ns);
+  }
+
  private:
   using Start = std::function<std::shared_ptr<Exchange>(Stream& stream, Stream::Allow allow)>;
 
   Reactor* Open(const grpc::CallbackServerContext& context, Streams& streams,
                 size_t max_message_bytes, const Start& start) {
-    Peer peer = PeerOf(context, !options_.tls_client_ca.empty());
-    const absl::Status known = tokens_.Check(peer.authorization);
+    Peer peer = PeerOf(context, certified_);
+    const absl::Status known = Tokens()->Check(peer.authorization);
     if (!known.ok()) return Refuse("identity", known);
     const auto stream = std::make_shared<Stream>(parts_.events.metrics, streams, max_message_bytes);
     if (!streams.Add(stream, options_.max_streams)) {
       return Refuse("too_many",
                     ResourceExhausted(fmt::format("streams: more than {}", options_.max_streams)));
     }
-    stream->Open(start(*stream, [this, peer = std::move(peer)](const std::string& node) {
-      return AllowNode(tokens_, peer, node);
+    const std::weak_ptr<Stream> weak = stream;
+    stream->Open(start(*stream, [this, weak, peer = std::move(peer)](const std::string& node) {
+      RETURN_IF_ERROR(AllowNode(*Tokens(), peer, node));
+      if (const auto self = weak.lock()) self->Meter(meters_.Of(node, Stream::NowNs()));
+      return absl::OkStatus();
     }));
     return stream.get();
+  }
+
+  std::shared_ptr<const JoinTokens> Tokens() const {
+    static const auto none = std::make_shared<const JoinTokens>();
+    return options_.join_tokens ? options_.join_tokens->Get() : none;
   }
 
   Reactor* Refuse(std::string_view cause, const absl::Status& status) {
@@ -153,7 +160,8 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
 
   const IngestOptions options_;
   const Parts parts_;
-  const JoinTokens tokens_;
+  const bool certified_;  // nodes show certificates
+  NodeMeters meters_;
   Streams streams_;
   Streams profile_streams_;
 };
@@ -161,7 +169,7 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
 }  // namespace
 
 struct IngestServer::State {
-  State(const IngestOptions& options, const IngestSinks& the_sinks, JoinTokens tokens)
+  State(const IngestOptions& options, const IngestSinks& the_sinks)
       : sinks(the_sinks),
         metrics(sinks.registry),
         profile_metrics(sinks.registry),
@@ -173,24 +181,22 @@ struct IngestServer::State {
         waits(sinks.pods == nullptr ? nullptr
                                     : std::make_unique<PodWaits>(*sinks.pods, sinks.clock,
                                                                  sinks.registry, options.pod_wait)),
-        service(options,
-                {.events = {.clock = sinks.clock,
-                            .appender = sinks.appender,
-                            .catalogs = catalogs,
-                            .nodes = sinks.nodes,
-                            .series = sinks.series,
-                            .writer = *writer,
-                            .metrics = metrics,
-                            .issues = sinks.issues,
-                            .waits = waits.get()},
-                 .profiles = {.clock = sinks.clock,
-                              .appender = sinks.profiles,
-                              .nodes = sinks.nodes,
-                              .writer = *profile_writer,
-                              .fence = profile_fence,
-                              .metrics = profile_metrics,
-                              .streams = metrics}},
-                std::move(tokens)) {}
+        service(options, {.events = {.clock = sinks.clock,
+                                     .appender = sinks.appender,
+                                     .catalogs = catalogs,
+                                     .nodes = sinks.nodes,
+                                     .series = sinks.series,
+                                     .writer = *writer,
+                                     .metrics = metrics,
+                                     .issues = sinks.issues,
+                                     .waits = waits.get()},
+                          .profiles = {.clock = sinks.clock,
+                                       .appender = sinks.profiles,
+                                       .nodes = sinks.nodes,
+                                       .writer = *profile_writer,
+                                       .fence = profile_fence,
+                                       .metrics = profile_metrics,
+                                       .streams = metrics}}) {}
 
   absl::Status Listen(const IngestOptions& options);
   void KeepTidy();
@@ -205,6 +211,7 @@ struct IngestServer::State {
   std::unique_ptr<ProfileWriter> profile_writer;
   std::unique_ptr<PodWaits> waits;  // null: there is no cluster
   Service service;
+  std::shared_ptr<grpc::ServerCredentials> credentials;
   std::unique_ptr<grpc::Server> server;
   std::string address;
   std::mutex mutex;
@@ -214,7 +221,7 @@ struct IngestServer::State {
 };
 
 absl::Status IngestServer::State::Listen(const IngestOptions& options) {
-  ASSIGN_OR_RETURN(const auto credentials, Credentials(options));
+  credentials = Credentials(options);
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options.listen, credentials, &port);
@@ -227,6 +234,12 @@ absl::Status IngestServer::State::Listen(const IngestOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // A second process on the port is a mistake to be told, not load to be shared.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Who opens a connection and does nothing with it must not keep it.
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+  if (options.grpc_memory_bytes != 0) {
+    builder.SetResourceQuota(grpc::ResourceQuota("ingest").Resize(options.grpc_memory_bytes));
+  }
   server = builder.BuildAndStart();
   if (!server || port == 0)
     return Unavailable(fmt::format("listen: {}: not possible", options.listen));
@@ -245,6 +258,7 @@ void IngestServer::State::KeepTidy() {
 }
 
 void IngestServer::State::Tidy() {
+  service.EndSilent();
   sinks.series.Sweep();
   const SeriesTable::Counts counts = sinks.series.counts();
   metrics.Series(counts.series, counts.samples, counts.refused_series, counts.conflicting,
@@ -254,11 +268,7 @@ void IngestServer::State::Tidy() {
 
 absl::StatusOr<std::unique_ptr<IngestServer>> IngestServer::Start(const IngestOptions& options,
                                                                   const IngestSinks& sinks) {
-  JoinTokens tokens;
-  if (!options.join_tokens.empty()) {
-    ASSIGN_OR_RETURN(tokens, JoinTokens::Load(options.join_tokens));
-  }
-  auto state = std::make_unique<State>(options, sinks, std::move(tokens));
+  auto state = std::make_unique<State>(options, sinks);
   RETURN_IF_ERROR(state->Listen(options));
   return std::unique_ptr<IngestServer>(new IngestServer(std::move(state)));
 }

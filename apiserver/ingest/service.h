@@ -5,6 +5,7 @@
 // the server also sweeps the series and keeps changed nodes in the FactStore. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,7 +13,11 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "apiserver/access/certificates.h"
+#include "apiserver/access/reload.h"
+#include "apiserver/ingest/join_tokens.h"
 #include "apiserver/ingest/known_issues.h"
+#include "apiserver/ingest/node_meter.h"
 #include "apiserver/ingest/nodes.h"
 #include "apiserver/ingest/pod_waits.h"
 #include "apiserver/ingest/writer.h"
@@ -30,14 +35,15 @@ namespace huatuo {
 
 struct IngestOptions {
   std::string listen = "127.0.0.1:12741";  // port 0: any free one
-  // PEM files. All empty: no TLS. With a client CA every node must show a certificate of it whose
-  // common name or one of whose DNS names is the node's name.
-  std::string tls_certificate;
-  std::string tls_key;
-  std::string tls_client_ca;
-  std::string join_tokens;  // file, see JoinTokens; empty: nobody is asked for a token
+  // Null: no TLS. With a client CA every node must show a certificate of it whose common name or
+  // one of whose DNS names is the node's name.
+  std::shared_ptr<const Live<Certificates>> certificates = nullptr;
+  std::shared_ptr<const Live<JoinTokens>> join_tokens = nullptr;  // null: nobody is asked for one
   size_t max_message_bytes = 4 << 20;
   size_t max_streams = 20'000;
+  NodeRates rates;
+  size_t grpc_memory_bytes = 0;               // of all streams; 0: any
+  std::chrono::milliseconds silence{10'000};  // of a stream, from its beginning
   WriterOptions writer;
   PodWaitOptions pod_wait;
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -38,15 +39,25 @@ void Streams::Remove(const Stream* stream) {
   open_.erase(stream);
 }
 
-void Streams::EndAll(const absl::Status& status) {
+std::vector<std::shared_ptr<Stream>> Streams::Open() {
   std::vector<std::shared_ptr<Stream>> open;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, stream] : open_) {
-      if (auto alive = stream.lock()) open.push_back(std::move(alive));
-    }
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, stream] : open_) {
+    if (auto alive = stream.lock()) open.push_back(std::move(alive));
   }
-  for (const auto& stream : open) stream->End(status);
+  return open;
+}
+
+void Streams::EndAll(const absl::Status& status) {
+  for (const auto& stream : Open()) stream->End(status);
+}
+
+void Streams::EndSilent(int64_t opened_ns) {
+  for (const auto& stream : Open()) stream->EndIfSilent(opened_ns);
+}
+
+int64_t Stream::NowNs() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 void Stream::Open(std::shared_ptr<Exchange> exchange) {
@@ -61,11 +72,19 @@ absl::StatusOr<Exchange::Next> Stream::Receive() {
     return InvalidArgument(
         fmt::format("message: {} bytes: at most {}", incoming_.Length(), max_message_bytes_));
   }
+  if (meter_) {
+    const absl::Status status = meter_->Take(incoming_.Length(), NowNs());
+    if (!status.ok()) {
+      metrics_.StreamRefused("flood");
+      return status;
+    }
+  }
   return exchange_->Receive(Bytes(incoming_));
 }
 
 void Stream::OnReadDone(bool ok) {
   if (!ok) return End(absl::OkStatus());
+  heard_ = true;
   const absl::StatusOr<Exchange::Next> next = Receive();
   incoming_.Clear();
   if (!next.ok()) return End(next.status());
@@ -127,6 +146,16 @@ void Stream::End(const absl::Status& status) {
   if (end_) return;
   end_ = status;
   FinishIfIdle();
+}
+
+void Stream::EndIfSilent(int64_t opened_ns) {
+  if (heard_ || opened_ns_ > opened_ns) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (end_) return;
+  }
+  metrics_.StreamRefused("silent");
+  End(absl::DeadlineExceededError("stream: nothing was said after it was opened"));
 }
 
 void Stream::FinishIfIdle() {

@@ -5,6 +5,7 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -12,9 +13,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "apiserver/ingest/exchange.h"
 #include "apiserver/ingest/ingest_metrics.h"
+#include "apiserver/ingest/node_meter.h"
 #include "common/grpc_status.h"
 
 namespace huatuo {
@@ -28,8 +32,12 @@ class Streams {
   bool Add(const std::shared_ptr<Stream>& stream, size_t max);
   void Remove(const Stream* stream);
   void EndAll(const absl::Status& status);
+  // Ends those that have sent nothing since they were opened, before `opened_ns` (Stream::NowNs).
+  void EndSilent(int64_t opened_ns);
 
  private:
+  std::vector<std::shared_ptr<Stream>> Open();
+
   std::mutex mutex_;
   std::map<const Stream*, std::weak_ptr<Stream>> open_;
 };
@@ -62,10 +70,17 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
             .allow = std::move(allow)};
   }
 
+  // A clock that does not go backwards.
+  static int64_t NowNs();
+
+  // From now on what is received is counted there. To be called by the exchange, in Receive.
+  void Meter(std::shared_ptr<NodeMeter> meter) { meter_ = std::move(meter); }
+
   // Begins to read; the stream stays alive until OnDone.
   void Open(std::shared_ptr<Exchange> exchange);
   // Ends it with `status` once what is being written has been sent; the first status counts.
   void End(const absl::Status& status);
+  void EndIfSilent(int64_t opened_ns);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -87,6 +102,9 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
   IngestMetrics& metrics_;
   Streams& streams_;
   const size_t max_message_bytes_;
+  const int64_t opened_ns_ = NowNs();
+  std::atomic<bool> heard_ = false;
+  std::shared_ptr<NodeMeter> meter_;  // null: it has not said which node it is
   std::shared_ptr<Stream> self_;
   std::shared_ptr<Exchange> exchange_;
   grpc::ByteBuffer incoming_;

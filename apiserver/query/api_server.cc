@@ -4,6 +4,9 @@
 
 #include <iterator>
 
+#include "apiserver/access/audit_log.h"
+#include "apiserver/access/exposure.h"
+#include "apiserver/access/rate_limits.h"
 #include "apiserver/query/configuration_api.h"
 #include "apiserver/query/events_api.h"
 #include "apiserver/query/known_issues_api.h"
@@ -12,6 +15,7 @@
 #include "apiserver/query/openapi.h"
 #include "apiserver/query/profiles_api.h"
 #include "apiserver/query/router.h"
+#include "apiserver/query/self_api.h"
 #include "apiserver/query/tasks_api.h"
 #include "common/status.h"
 #include "common/status_macros.h"
@@ -19,14 +23,14 @@
 namespace huatuo {
 namespace {
 
+// What a page of the console asks for at once must not be refused.
+constexpr double kBurstSeconds = 2;
+
 absl::StatusOr<Authorizer> AuthorizerOf(const ApiOptions& options) {
   if (options.authorizer) return options.authorizer;
-  if (!options.tokens.empty()) return BearerTokens(options.tokens, options.anonymous);
-  if (!IsLoopback(options.server.listen)) {
-    return InvalidArgument(fmt::format("listen {}: not a loopback address, and there are no tokens",
-                                       options.server.listen));
-  }
-  return LoopbackOnly();
+  if (IsLoopback(options.server.listen)) return LoopbackOnly();
+  return InvalidArgument(fmt::format("listen {}: not a loopback address, and there are no tokens",
+                                     options.server.listen));
 }
 
 void Append(std::vector<Route>& all, std::vector<Route> routes) {
@@ -44,6 +48,7 @@ std::vector<Route> Routes(const ApiOptions& options, const ApiSources& sources,
                           sources.profiles, counts}));
   Append(all, MetricRoutes(sources.series, sources.registry));
   Append(all, HealthRoutes(sources.checks));
+  all.push_back(SelfRoute());
   auto document = std::make_shared<Response>();
   all.push_back({.method = "GET",
                  .pattern = "/api/v1/openapi.json",
@@ -57,20 +62,37 @@ std::vector<Route> Routes(const ApiOptions& options, const ApiSources& sources,
 
 }  // namespace
 
+struct ApiServer::Parts {
+  Parts(const ApiOptions& options, const ApiSources& sources)
+      : counts(sources.registry),
+        limits(static_cast<double>(options.requests_per_second),
+               static_cast<double>(options.requests_per_second) * kBurstSeconds),
+        audit(options.audit_file, sources.clock, sources.registry) {}
+
+  HttpCounts counts;
+  RateLimits limits;
+  AuditLog audit;
+};
+
+ApiServer::ApiServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+ApiServer::~ApiServer() = default;
+
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const ApiOptions& options,
                                                             const ApiSources& sources) {
-  const bool half_tls = options.server.tls_certificate.empty() != options.server.tls_key.empty();
-  if (half_tls) return InvalidArgument("tls: a certificate and a key are needed, or none");
   ASSIGN_OR_RETURN(Authorizer authorizer, AuthorizerOf(options));
-  auto counts = std::make_unique<HttpCounts>(sources.registry);
+  auto api = std::unique_ptr<ApiServer>(new ApiServer(std::make_unique<Parts>(options, sources)));
+  Parts& parts = *api->parts_;
   auto router = std::make_shared<Router>(
-      Routes(options, sources, *counts), std::move(authorizer), *counts,
+      Routes(options, sources, parts.counts),
+      Gate{std::move(authorizer), &parts.limits, &parts.audit}, parts.counts,
       [&console = sources.console](const Request& request) { return console.Serve(request); });
-  ASSIGN_OR_RETURN(auto server,
-                   HttpServer::Start(
-                       options.server,
-                       [router](const Request& request) { return (*router)(request); }, *counts));
-  return std::unique_ptr<ApiServer>(new ApiServer(std::move(counts), std::move(server)));
+  ASSIGN_OR_RETURN(
+      api->server_,
+      HttpServer::Start(
+          options.server, [router](const Request& request) { return (*router)(request); },
+          parts.counts));
+  return api;
 }
 
 }  // namespace huatuo

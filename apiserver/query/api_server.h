@@ -27,12 +27,10 @@ namespace huatuo {
 
 struct ApiOptions {
   ServerOptions server;
-  // Without tokens everything is allowed on a loopback address, and no other is accepted.
-  std::vector<Token> tokens;
-  // What a request without a token may do when there are tokens.
-  Role anonymous = Role::kPublic;
-  // Instead of the tokens, when set.
+  // Empty: LoopbackOnly, and another address is not accepted.
   Authorizer authorizer;
+  uint64_t requests_per_second = 0;  // of one token, else of one address; 0: no limit
+  std::string audit_file;            // see AuditLog
   std::chrono::milliseconds parameter_timeout{5'000};
 };
 
@@ -58,14 +56,17 @@ class ApiServer {
   static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const ApiOptions& options,
                                                           const ApiSources& sources);
 
+  ~ApiServer();
+
   std::string address() const { return server_->address(); }
   void Shutdown() { server_->Shutdown(); }
 
  private:
-  ApiServer(std::unique_ptr<HttpCounts> counts, std::unique_ptr<HttpServer> server)
-      : counts_(std::move(counts)), server_(std::move(server)) {}
+  // What the routes use beside their sources.
+  struct Parts;
+  explicit ApiServer(std::unique_ptr<Parts> parts);
 
-  std::unique_ptr<HttpCounts> counts_;
+  std::unique_ptr<Parts> parts_;
   std::unique_ptr<HttpServer> server_;
 };
 

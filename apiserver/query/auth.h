@@ -1,33 +1,30 @@
-// Who may do what.
+// Who sent a request.
 #pragma once
 
 #include <functional>
-#include <optional>
-#include <string>
-#include <vector>
+#include <memory>
 
+#include "apiserver/access/api_tokens.h"
+#include "apiserver/access/reload.h"
+#include "apiserver/access/role.h"
 #include "apiserver/query/http.h"
+#include "common/clock.h"
 
 namespace huatuo {
 
-// Each role may do what the ones before it may. kPublic: no token needed.
-enum class Role { kPublic, kViewer, kOperator, kAdmin };
+// Role kPublic when nobody is known. Thread-safe.
+using Authorizer = std::function<Caller(const Request&)>;
 
-struct Token {
-  std::string secret;
-  Role role = Role::kViewer;
-};
-
-// The role of whoever sent the request; kPublic when nobody is known.
-using Authorizer = std::function<Role(const Request&)>;
-
-// `Authorization: Bearer <secret>`; secrets are compared in constant time. Without a token, or with
-// a wrong one: `anonymous`.
-Authorizer BearerTokens(std::vector<Token> tokens, Role anonymous);
+// `Authorization: Bearer <token>`, of the tokens as they are now; without a token, or with a wrong
+// one, nobody. `clock` says which ones have expired and must outlive the result.
+Authorizer BearerTokens(std::shared_ptr<const Live<ApiTokens>> tokens, const Clock& clock);
 
 // For a server on the loopback address without tokens: everything is allowed. A change must name
 // the server by a loopback name, so that a web page whose domain resolves to 127.0.0.1 cannot make
 // one.
 Authorizer LoopbackOnly();
+
+// Everything is allowed to everybody, which somebody must have asked for.
+Authorizer Everybody();
 
 }  // namespace huatuo

@@ -66,7 +66,7 @@ std::vector<Route> ConfigurationRoutes(LiveConfig& config) {
        .run = [&config](const Call&) { return Show(*config.current()); }},
       {.method = "PUT",
        .pattern = "/api/v1/configuration",
-       .role = Role::kOperator,
+       .role = Role::kAdmin,
        .help = "A new version, in force at once and for good. With `version`, only when that is "
                "the newest.",
        .body_schema = "ConfigurationChange",
@@ -84,7 +84,7 @@ std::vector<Route> ConfigurationRoutes(LiveConfig& config) {
        .run = [&config](const Call& call) { return One(config, call); }},
       {.method = "POST",
        .pattern = "/api/v1/configuration/rollback",
-       .role = Role::kOperator,
+       .role = Role::kAdmin,
        .help = "A new version with the document of an older one.",
        .body_schema = "ConfigurationRollback",
        .replies = {one},

@@ -28,8 +28,11 @@ class EventConnection final : public Connection,
  public:
   using StreamStart = std::function<void(std::shared_ptr<EventStream>)>;
 
-  EventConnection(ServerCore& core, Stream stream)
-      : core_(core), stream_(std::move(stream)), tick_(stream_.get_executor()) {
+  EventConnection(ServerCore& core, Stream stream, AddressPlaces::Place place)
+      : core_(core),
+        place_(std::move(place)),
+        stream_(std::move(stream)),
+        tick_(stream_.get_executor()) {
     core_.connections.Add(this);
   }
   ~EventConnection() override { core_.connections.Remove(this); }
@@ -69,6 +72,7 @@ class EventConnection final : public Connection,
   void EndStream();
 
   ServerCore& core_;
+  const AddressPlaces::Place place_;
   Stream stream_;
   std::atomic<bool> stopped_ = false;  // the end has been said
   bool closing_ = false;

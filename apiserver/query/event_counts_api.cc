@@ -8,6 +8,7 @@
 
 #include "apiserver/query/event_filter.h"
 #include "apiserver/query/problem.h"
+#include "apiserver/query/scope.h"
 #include "apiserver/store/event_counts.h"
 #include "common/document.h"
 
@@ -56,6 +57,7 @@ uint64_t Distance(int64_t from_ns, int64_t to_ns) {
 Response Counts(Querier& querier, const Clock& clock, const Call& call) {
   const int64_t now_ns = clock.WallNs();
   EventFilter filter = FilterOf(call.params, now_ns);
+  if (auto refusal = Confine(call.caller, filter)) return *std::move(refusal);
   if (!filter.to_ns) filter.to_ns = now_ns;
   if (!filter.from_ns) filter.from_ns = *filter.to_ns - kHour;
   if (*filter.from_ns > *filter.to_ns) {
@@ -90,7 +92,8 @@ Route EventCountsRoute(Querier& querier, const Clock& clock) {
               "multiples of their length since 1970; without a range, the last hour.",
           .params = CountParams(),
           .replies = {{200, "The steps of the range.", "application/json", "EventCounts"}},
-          .run = [&querier, &clock](const Call& call) { return Counts(querier, clock, call); }};
+          .run = [&querier, &clock](const Call& call) { return Counts(querier, clock, call); },
+          .scoped = true};
 }
 
 }  // namespace huatuo

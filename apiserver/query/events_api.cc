@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "apiserver/query/cursor.h"
 #include "apiserver/query/event_counts_api.h"
 #include "apiserver/query/event_filter.h"
 #include "apiserver/query/problem.h"
+#include "apiserver/query/scope.h"
 #include "apiserver/query/watch.h"
 
 namespace huatuo {
@@ -53,7 +55,8 @@ std::string ListJson(const std::vector<StoredEvent>& rows, const std::string& cu
 
 Response List(Querier& querier, const Clock& clock, const Call& call) {
   const ParamValues& params = call.params;
-  const EventFilter filter = FilterOf(params, clock.WallNs());
+  EventFilter filter = FilterOf(params, clock.WallNs());
+  if (auto refusal = Confine(call.caller, filter)) return *std::move(refusal);
   if (filter.from_ns && filter.to_ns && *filter.from_ns > *filter.to_ns) {
     return ParameterProblem(400, "to", "earlier than from", "a time that is not before from");
   }
@@ -83,13 +86,16 @@ Response One(Querier& querier, const Call& call) {
   const std::string& id = call.path.at("id");
   const auto event = querier.Get(id);
   if (!event.ok()) return StatusProblem(event.status());
-  if (!*event) return Problem(404, fmt::format("no event has the tracer_id {}", id));
+  if (!*event || !SeesAny(call.caller, (*event)->row.subjects))
+    return Problem(404, fmt::format("no event has the tracer_id {}", id));
   Response response;
   response.body = (*event)->row.document;
   return response;
 }
 
 Response Follow(Querier& querier, CommitSignal& signal, HttpCounts& counts, const Call& call) {
+  EventFilter filter = FilterOf(call.params, 0);
+  if (auto refusal = Confine(call.caller, filter)) return *std::move(refusal);
   absl::StatusOr<uint64_t> position = call.params.Count("after", 0);
   const std::string_view resumed = call.request.Header("last-event-id");
   if (!resumed.empty()) {
@@ -102,7 +108,7 @@ Response Follow(Querier& querier, CommitSignal& signal, HttpCounts& counts, cons
     position = querier.Newest();
   }
   if (!position.ok()) return StatusProblem(position.status());
-  auto watch = std::make_shared<Watch>(querier, counts, FilterOf(call.params, 0), *position);
+  auto watch = std::make_shared<Watch>(querier, counts, std::move(filter), *position);
   Response response;
   response.content_type = "text/event-stream";
   // An id at once: a client that loses the connection before its first event misses none either.
@@ -123,20 +129,23 @@ std::vector<Route> EventRoutes(Querier& querier, CommitSignal& signal, const Clo
        .help = "Stored events.",
        .params = ListParams(),
        .replies = {{200, "A page of events.", "application/json", "EventList"}},
-       .run = [&querier, &clock](const Call& call) { return List(querier, clock, call); }},
+       .run = [&querier, &clock](const Call& call) { return List(querier, clock, call); },
+       .scoped = true},
       {.method = "GET",
        .pattern = "/api/v1/events/watch",
        .help = "Events from now on, or after a position, as server-sent events.",
        .params = WatchParams(),
        .replies = {{200, "Messages `event` with a document as data; `end` when the server stops.",
                     "text/event-stream", ""}},
-       .run = [&](const Call& call) { return Follow(querier, signal, counts, call); }},
+       .run = [&](const Call& call) { return Follow(querier, signal, counts, call); },
+       .scoped = true},
       EventCountsRoute(querier, clock),
       {.method = "GET",
        .pattern = "/api/v1/events/{id}",
        .help = "One event by its tracer_id.",
        .replies = {{200, "The event.", "application/json", "Event"}},
-       .run = [&querier](const Call& call) { return One(querier, call); }},
+       .run = [&querier](const Call& call) { return One(querier, call); },
+       .scoped = true},
   };
 }
 

@@ -39,14 +39,16 @@ std::vector<Route> HealthRoutes(std::vector<Check> checks) {
        .role = Role::kPublic,
        .help = "Whether the process answers.",
        .replies = {{200, "It does.", "application/json", "Health"}},
-       .run = [](const Call&) { return Alive(); }},
+       .run = [](const Call&) { return Alive(); },
+       .unlimited = true},
       {.method = "GET",
        .pattern = "/readyz",
        .role = Role::kPublic,
        .help = "Whether every stage moves.",
        .replies = {{200, "All do.", "application/json", "Readiness"},
                    {503, "One does not.", "application/json", "Readiness"}},
-       .run = [checks = std::move(checks)](const Call&) { return Ready(checks); }},
+       .run = [checks = std::move(checks)](const Call&) { return Ready(checks); },
+       .unlimited = true},
   };
 }
 

@@ -93,8 +93,11 @@ template <class Stream>
 class HttpConnection final : public Connection,
                              public std::enable_shared_from_this<HttpConnection<Stream>> {
  public:
-  HttpConnection(ServerCore& core, Stream stream)
-      : core_(core), strand_(stream.get_executor()), stream_(std::move(stream)) {
+  HttpConnection(ServerCore& core, Stream stream, AddressPlaces::Place place)
+      : core_(core),
+        place_(std::move(place)),
+        strand_(stream.get_executor()),
+        stream_(std::move(stream)) {
     core_.connections.Add(this);
   }
   ~HttpConnection() override { core_.connections.Remove(this); }
@@ -127,6 +130,7 @@ class HttpConnection final : public Connection,
   void HandOver(const Response& response);
 
   ServerCore& core_;
+  AddressPlaces::Place place_;
   const asio::any_io_executor strand_;
   Stream stream_;
   beast::flat_buffer buffer_;
@@ -149,8 +153,11 @@ void HttpConnection<Stream>::Start() {
       self.Tcp().expires_after(self.core_.options.header_timeout);
       self.stream_.async_handshake(asio::ssl::stream_base::server,
                                    [me = self.Self()](const Error& error) {
-                                     if (!error) me->ReadHeader();
-                                     if (error) me->core_.counts.bad_requests.Increment();
+                                     if (!error) return me->ReadHeader();
+                                     me->core_.counts.handshake_errors.Increment();
+                                     if (error == beast::error::timeout) {
+                                       me->core_.counts.timeouts.Increment();
+                                     }
                                    });
     } else {
       self.ReadHeader();
@@ -291,7 +298,8 @@ void HttpConnection<Stream>::HandOver(const Response& response) {
   SetHeaders(head, response);
   head.set("X-Accel-Buffering", "no");
   head.set(http::field::connection, "close");
-  auto events = std::make_shared<EventConnection<Stream>>(core_, std::move(stream_));
+  auto events =
+      std::make_shared<EventConnection<Stream>>(core_, std::move(stream_), std::move(place_));
   successor_ = events;
   events->Start((std::ostringstream() << head.base()).str() + response.body, response.stream);
   if (stopping_) events->Stop();
@@ -316,15 +324,19 @@ void HttpConnection<Stream>::Abort() {
 
 }  // namespace
 
-void Serve(ServerCore& core, asio::ip::tcp::socket socket) {
+void Serve(ServerCore& core, asio::ip::tcp::socket socket, AddressPlaces::Place place) {
   Error ignored;
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   if (core.tls) {
     using Tls = beast::ssl_stream<beast::tcp_stream>;
-    std::make_shared<HttpConnection<Tls>>(core, Tls(std::move(socket), *core.tls))->Start();
+    const absl::StatusOr<TlsContexts::Context> context = core.tls->Now();
+    if (!context.ok()) return core.counts.handshake_errors.Increment();
+    std::make_shared<HttpConnection<Tls>>(core, Tls(std::move(socket), **context), std::move(place))
+        ->Start();
   } else {
     using Plain = beast::tcp_stream;
-    std::make_shared<HttpConnection<Plain>>(core, Plain(std::move(socket)))->Start();
+    std::make_shared<HttpConnection<Plain>>(core, Plain(std::move(socket)), std::move(place))
+        ->Start();
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <condition_variable>
@@ -12,7 +11,9 @@
 #include <optional>
 #include <set>
 
+#include "apiserver/query/address_places.h"
 #include "apiserver/query/http_server.h"
+#include "apiserver/query/tls_context.h"
 
 namespace huatuo {
 
@@ -58,12 +59,13 @@ struct ServerCore {
   const Application application;
   HttpCounts& counts;
   OpenConnections connections;
-  std::optional<boost::asio::ssl::context> tls;
+  std::optional<TlsContexts> tls;  // empty: no TLS
   boost::asio::io_context io;
   boost::asio::thread_pool workers;
 };
 
-// Serves requests on `socket`, whose executor is a strand, until either side ends it.
-void Serve(ServerCore& core, boost::asio::ip::tcp::socket socket);
+// Serves requests on `socket`, whose executor is a strand, until either side ends it. `place` is
+// kept until then.
+void Serve(ServerCore& core, boost::asio::ip::tcp::socket socket, AddressPlaces::Place place);
 
 }  // namespace huatuo

@@ -23,6 +23,9 @@ class HttpCounts {
   prometheus::Gauge& connections;
   prometheus::Gauge& watches;
   prometheus::Counter& refused_connections;  // over the limit of connections
+  prometheus::Counter& refused_of_address;   // over the limit of those of one address
+  prometheus::Counter& rate_limited;         // requests
+  prometheus::Counter& handshake_errors;     // of TLS
   prometheus::Counter& accept_errors;
   prometheus::Counter& timeouts;        // a request or a reply took too long
   prometheus::Counter& bad_requests;    // malformed or oversized

@@ -43,31 +43,7 @@ absl::StatusOr<Endpoint> ParseListen(const std::string& listen) {
   return Endpoint(address, static_cast<uint16_t>(*port));
 }
 
-absl::Status OpenTls(const ServerOptions& options, std::optional<asio::ssl::context>& tls) {
-  if (options.tls_certificate.empty() && options.tls_key.empty()) return absl::OkStatus();
-  tls.emplace(asio::ssl::context::tls_server);
-  Error error;
-  tls->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
-                       asio::ssl::context::no_tlsv1_1,
-                   error);
-  tls->use_certificate_chain_file(options.tls_certificate, error);
-  if (error) {
-    return InvalidArgument(
-        fmt::format("TLS certificate: {}: {}", options.tls_certificate, error.message()));
-  }
-  tls->use_private_key_file(options.tls_key, asio::ssl::context::pem, error);
-  if (error) {
-    return InvalidArgument(fmt::format("TLS key: {}: {}", options.tls_key, error.message()));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
-
-bool IsLoopback(const std::string& listen) {
-  const absl::StatusOr<Endpoint> endpoint = ParseListen(listen);
-  return endpoint.ok() && endpoint->address().is_loopback();
-}
 
 void OpenConnections::Add(Connection* connection) {
   const std::lock_guard lock(mutex_);
@@ -104,12 +80,18 @@ bool OpenConnections::WaitUntilNone(std::chrono::milliseconds time) {
 
 struct HttpServer::State {
   State(const ServerOptions& options, Application application, HttpCounts& counts)
-      : core(options, std::move(application), counts), acceptor(core.io), pause(core.io) {}
+      : places(options.max_connections_of_address),
+        core(options, std::move(application), counts),
+        acceptor(core.io),
+        pause(core.io) {}
 
   absl::Status Listen();
   void Accept();
   void Accepted(const Error& error, asio::ip::tcp::socket socket);
+  void Admit(asio::ip::tcp::socket socket);
+  void Refuse(asio::ip::tcp::socket socket, std::string_view status) const;
 
+  AddressPlaces places;
   ServerCore core;
   asio::ip::tcp::acceptor acceptor;
   asio::steady_timer pause;
@@ -120,7 +102,7 @@ struct HttpServer::State {
 
 absl::Status HttpServer::State::Listen() {
   ASSIGN_OR_RETURN(const Endpoint endpoint, ParseListen(core.options.listen));
-  RETURN_IF_ERROR(OpenTls(core.options, core.tls));
+  if (core.options.tls) RETURN_IF_ERROR(core.tls.emplace(core.options.tls).Now().status());
   Error error;
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
@@ -151,20 +133,33 @@ void HttpServer::State::Accepted(const Error& error, asio::ip::tcp::socket socke
     });
     return;
   }
+  Admit(std::move(socket));
+  Accept();
+}
+
+void HttpServer::State::Admit(asio::ip::tcp::socket socket) {
   if (core.connections.size() >= core.options.max_connections) {
     core.counts.refused_connections.Increment();
-    Error ignored;
-    socket.non_blocking(true, ignored);
-    if (!core.tls) {
-      socket.send(asio::buffer(std::string_view("HTTP/1.1 503 Service Unavailable\r\n"
-                                                "Content-Length: 0\r\nRetry-After: 1\r\n"
-                                                "Connection: close\r\n\r\n")),
-                  0, ignored);
-    }
-  } else {
-    Serve(core, std::move(socket));
+    return Refuse(std::move(socket), "503 Service Unavailable");
   }
-  Accept();
+  Error ignored;
+  const std::string client = socket.remote_endpoint(ignored).address().to_string();
+  AddressPlaces::Place place = places.Take(client);
+  if (!place) {
+    core.counts.refused_of_address.Increment();
+    return Refuse(std::move(socket), "429 Too Many Requests");
+  }
+  Serve(core, std::move(socket), std::move(place));
+}
+
+void HttpServer::State::Refuse(asio::ip::tcp::socket socket, std::string_view status) const {
+  // Who has not begun to speak TLS would not understand the words.
+  if (core.tls) return;
+  Error ignored;
+  socket.non_blocking(true, ignored);
+  const std::string reply = fmt::format(
+      "HTTP/1.1 {}\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n", status);
+  socket.send(asio::buffer(reply), 0, ignored);
 }
 
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}

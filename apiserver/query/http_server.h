@@ -12,6 +12,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "apiserver/access/certificates.h"
+#include "apiserver/access/reload.h"
 #include "apiserver/query/http.h"
 #include "apiserver/query/http_counts.h"
 
@@ -19,9 +21,10 @@ namespace huatuo {
 
 struct ServerOptions {
   std::string listen = "127.0.0.1:12740";  // address:port, IPv6 in brackets; port 0: any free one
-  std::string tls_certificate;             // PEM files; both or none
-  std::string tls_key;
+  // Null: no TLS. Each new connection is shown the certificate of the moment.
+  std::shared_ptr<const Live<Certificates>> tls = nullptr;
   size_t max_connections = 1024;
+  size_t max_connections_of_address = 0;  // 0: as many as there may be
   size_t max_header_bytes = 16 << 10;
   size_t max_body_bytes = 1 << 20;
   std::chrono::milliseconds header_timeout{10'000};  // from the connection to the whole header
@@ -37,7 +40,7 @@ struct ServerOptions {
 
 class HttpServer {
  public:
-  // InvalidArgument: listen address or TLS files; Unavailable: the address is in use.
+  // InvalidArgument: listen address or certificates; Unavailable: the address is in use.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const ServerOptions& options,
                                                            Application application,
                                                            HttpCounts& counts);
@@ -55,8 +58,5 @@ class HttpServer {
   explicit HttpServer(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-// Whether a valid listen address can be reached from this machine only.
-bool IsLoopback(const std::string& listen);
 
 }  // namespace huatuo

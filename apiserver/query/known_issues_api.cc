@@ -27,7 +27,7 @@ std::vector<Route> KnownIssueRoutes(KnownIssues& issues) {
        .run = [&issues](const Call&) { return JsonReply(issues.Json()); }},
       {.method = "PUT",
        .pattern = "/api/v1/known_issues",
-       .role = Role::kOperator,
+       .role = Role::kAdmin,
        .help = "Replaces all rules, at once and for good; all or none. The first rule that matches "
                "labels an event, or silences it: then it is counted and not stored.",
        .body_schema = "KnownIssues",

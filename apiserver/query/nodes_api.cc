@@ -130,7 +130,8 @@ std::vector<Route> NodeRoutes(Nodes& nodes, const LiveConfig& config,
        .pattern = "/api/v1/units",
        .help = "What the nodes can observe, of all catalogs in use.",
        .replies = {{200, "The units.", "application/json", "UnitList"}},
-       .run = [&nodes](const Call&) { return ListUnits(nodes); }},
+       .run = [&nodes](const Call&) { return ListUnits(nodes); },
+       .scoped = true},
   };
 }
 

@@ -1,6 +1,7 @@
 #include "apiserver/query/router.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <optional>
@@ -42,8 +43,17 @@ Response Refused(Role have, Role need) {
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
     return response;
   }
-  return Problem(403,
-                 need == Role::kAdmin ? "the role admin is needed" : "the role operator is needed");
+  return Problem(403, fmt::format("the role {} is needed", RoleName(need)));
+}
+
+// Without the port, which is another one for each connection.
+std::string_view AddressOf(std::string_view peer) { return peer.substr(0, peer.rfind(':')); }
+
+std::string HeaderOf(const Response& response, std::string_view name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return {};
 }
 
 // Methods nobody serves are counted as one: a client can invent any number of them.
@@ -54,10 +64,9 @@ std::string_view MethodLabel(std::string_view method) {
 
 }  // namespace
 
-Router::Router(std::vector<Route> routes, Authorizer authorize, HttpCounts& counts,
-               Fallback fallback)
+Router::Router(std::vector<Route> routes, Gate gate, HttpCounts& counts, Fallback fallback)
     : routes_(std::move(routes)),
-      authorize_(std::move(authorize)),
+      gate_(std::move(gate)),
       counts_(counts),
       fallback_(std::move(fallback)) {}
 
@@ -82,16 +91,22 @@ Response Router::operator()(const Request& request) const {
   const auto begin = std::chrono::steady_clock::now();
   Match match = Find(request);
   std::string label = match.route ? match.route->pattern : "none";
-  std::optional<Response> page;
-  if (!match.route && match.allow.empty()) page = fallback_(request);
-  if (page) label = "page";
-  Response response = page ? *std::move(page) : Serve(request, std::move(match));
+  Caller caller;
+  if (match.route && match.route->role != Role::kPublic) caller = gate_.authorize(request);
+  const bool limited = !match.route || !match.route->unlimited;
+  std::optional<Response> early = limited ? Limit(request, caller) : std::nullopt;
+  if (!early && !match.route && match.allow.empty()) {
+    early = fallback_(request);
+    if (early) label = "page";
+  }
+  Response response =
+      early ? *std::move(early) : Serve(request, std::move(match), std::move(caller));
   counts_.Answered(label, MethodLabel(request.method), response.status,
                    std::chrono::steady_clock::now() - begin);
   return response;
 }
 
-Response Router::Serve(const Request& request, Match match) const {
+Response Router::Serve(const Request& request, Match match, Caller caller) const {
   if (!match.route && match.allow.empty()) {
     return Problem(404, fmt::format("no such path: {}", request.path));
   }
@@ -102,14 +117,47 @@ Response Router::Serve(const Request& request, Match match) const {
     return response;
   }
   const Route& route = *match.route;
-  if (route.role != Role::kPublic) {
-    const Role role = authorize_(request);
-    if (role < route.role) return Refused(role, route.role);
+  Call call{request, std::move(match.path), ParamValues(), std::move(caller)};
+  Response response;
+  if (auto refusal = Admit(route, call.caller)) {
+    response = *std::move(refusal);
+  } else if (auto values = ReadParams(route.params, request, response)) {
+    call.params = std::move(*values);
+    response = route.run(call);
   }
-  Response problem;
-  std::optional<ParamValues> values = ReadParams(route.params, request, problem);
-  if (!values) return problem;
-  return route.run(Call{request, std::move(match.path), std::move(*values)});
+  if (gate_.audit != nullptr && route.role > Role::kViewer) Audit(call, route, response);
+  return response;
+}
+
+std::optional<Response> Router::Limit(const Request& request, const Caller& caller) const {
+  if (gate_.limits == nullptr) return std::nullopt;
+  const std::string name = caller.name.empty() ? fmt::format("address {}", AddressOf(request.peer))
+                                               : fmt::format("token {}", caller.name);
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto wait = gate_.limits->Take(name, std::chrono::nanoseconds(now).count());
+  if (wait.count() == 0) return std::nullopt;
+  counts_.rate_limited.Increment();
+  Response response = Problem(429, fmt::format("too many requests of {}", name));
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  response.headers.emplace_back("Retry-After", std::to_string(seconds));
+  return response;
+}
+
+std::optional<Response> Router::Admit(const Route& route, const Caller& caller) {
+  if (caller.role < route.role) return Refused(caller.role, route.role);
+  if (!caller.scoped() || route.scoped) return std::nullopt;
+  return Problem(403, fmt::format("the token {} is for the namespace {} alone, and this is of all",
+                                  caller.name, fmt::join(caller.namespaces, ", ")));
+}
+
+void Router::Audit(const Call& call, const Route& route, const Response& response) const {
+  gate_.audit->Write({.caller = call.caller,
+                      .address = std::string(AddressOf(call.request.peer)),
+                      .method = call.request.method,
+                      .route = route.pattern,
+                      .target = call.request.path,
+                      .status = response.status,
+                      .created = HeaderOf(response, "Location")});
 }
 
 }  // namespace huatuo

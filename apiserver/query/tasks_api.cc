@@ -8,6 +8,7 @@
 
 #include "apiserver/query/body.h"
 #include "apiserver/query/problem.h"
+#include "apiserver/query/scope.h"
 #include "apiserver/query/task_result.h"
 #include "apiserver/query/task_watch.h"
 #include "apiserver/tasks/request.h"
@@ -30,6 +31,12 @@ Response Create(const TaskRouteSources& sources, const Call& call) {
   if (const Objection bad = ResolveTarget(spec, sources.nodes, sources.series, nodes)) {
     return RefusalProblem(422, *bad);
   }
+  if (!SeesTask(call.caller, nodes)) {
+    return ParameterProblem(403, "target.container",
+                            fmt::format("the token {} is for the namespace {} alone",
+                                        call.caller.name, OneOf(call.caller.namespaces)),
+                            "a container of a pod of such a namespace");
+  }
   const auto task = sources.tasks.Create(std::move(spec), std::move(nodes));
   if (absl::IsResourceExhausted(task.status())) return Problem(429, Message(task.status()));
   if (!task.ok()) return StatusProblem(task.status());
@@ -38,11 +45,32 @@ Response Create(const TaskRouteSources& sources, const Call& call) {
   return response;
 }
 
+// As Tasks::List, of those that the caller sees.
+absl::StatusOr<std::vector<Task>> SeenTasks(Tasks& tasks, const Caller& caller,
+                                            const TaskFilter& filter, uint64_t before,
+                                            size_t limit) {
+  constexpr size_t kPage = 1000;
+  if (!caller.scoped()) return tasks.List(filter, before, limit);
+  std::vector<Task> seen;
+  for (bool more = true; more;) {
+    auto page = tasks.List(filter, before, kPage);
+    if (!page.ok()) return page.status();
+    for (Task& task : *page) {
+      if (!SeesTask(caller, task.nodes)) continue;
+      seen.push_back(std::move(task));
+      if (seen.size() == limit) return seen;
+    }
+    more = page->size() == kPage;
+    if (more) before = page->back().position;
+  }
+  return seen;
+}
+
 Response List(Tasks& tasks, const Call& call) {
   const size_t limit = call.params.Count("limit", 100);
   const TaskFilter filter{
       .open = false, .state = call.params.Text("state"), .tool = call.params.Text("tool")};
-  auto found = tasks.List(filter, call.params.Count("cursor", 0), limit + 1);
+  auto found = SeenTasks(tasks, call.caller, filter, call.params.Count("cursor", 0), limit + 1);
   if (!found.ok()) return StatusProblem(found.status());
   json::value cursor;
   if (found->size() > limit) {
@@ -60,13 +88,16 @@ Response WithTask(Tasks& tasks, const Call& call, Run run) {
   const std::string& id = call.path.at("id");
   const auto task = tasks.Find(id);
   if (!task.ok()) return StatusProblem(task.status());
-  if (!task->has_value()) return Problem(404, fmt::format("no task has the id {}", id));
+  if (!task->has_value() || !SeesTask(call.caller, (*task)->nodes))
+    return Problem(404, fmt::format("no task has the id {}", id));
   return run(**task);
 }
 
 Response Cancel(Tasks& tasks, const Call& call) {
-  const auto task = tasks.Cancel(call.path.at("id"));
-  return task.ok() ? JsonReply(TaskJson(*task)) : StatusProblem(task.status());
+  return WithTask(tasks, call, [&tasks](const Task& found) {
+    const auto task = tasks.Cancel(found.id);
+    return task.ok() ? JsonReply(TaskJson(*task)) : StatusProblem(task.status());
+  });
 }
 
 Response Follow(const TaskRouteSources& sources, const Task& task, const Call& call) {
@@ -105,11 +136,13 @@ Route Result(const TaskRouteSources& sources) {
           .help = "What the task has found so far.",
           .params = TaskResultParams(),
           .replies = TaskResultReplies(),
-          .run = [sources](const Call& call) {
-            return WithTask(sources.tasks, call, [&](const Task& task) {
-              return TaskResult(sources, task, call.params);
-            });
-          }};
+          .run =
+              [sources](const Call& call) {
+                return WithTask(sources.tasks, call, [&](const Task& task) {
+                  return TaskResult(sources, task, call.params);
+                });
+              },
+          .scoped = true};
 }
 
 }  // namespace
@@ -125,13 +158,15 @@ std::vector<Route> TaskRoutes(const TaskRouteSources& sources) {
        .body_schema = "TaskRequest",
        .replies = {{201, "The task, which goes on by itself; Location names it.",
                     "application/json", "Task"}},
-       .run = [sources](const Call& call) { return Create(sources, call); }},
+       .run = [sources](const Call& call) { return Create(sources, call); },
+       .scoped = true},
       {.method = "GET",
        .pattern = "/api/v1/tasks",
        .help = "The tasks, the newest first.",
        .params = ListParams(),
        .replies = {{200, "A page of tasks.", "application/json", "TaskList"}},
-       .run = [&tasks](const Call& call) { return List(tasks, call); }},
+       .run = [&tasks](const Call& call) { return List(tasks, call); },
+       .scoped = true},
       {.method = "GET",
        .pattern = "/api/v1/tasks/{id}",
        .help = "One task.",
@@ -139,13 +174,15 @@ std::vector<Route> TaskRoutes(const TaskRouteSources& sources) {
        .run =
            [&tasks](const Call& call) {
              return WithTask(tasks, call, [](const Task& t) { return JsonReply(TaskJson(t)); });
-           }},
+           },
+       .scoped = true},
       {.method = "DELETE",
        .pattern = "/api/v1/tasks/{id}",
        .role = Role::kOperator,
        .help = "Cancels a task. What it has found stays.",
        .replies = {one},
-       .run = [&tasks](const Call& call) { return Cancel(tasks, call); }},
+       .run = [&tasks](const Call& call) { return Cancel(tasks, call); },
+       .scoped = true},
       {.method = "GET",
        .pattern = "/api/v1/tasks/{id}/watch",
        .help = "The progress of a task, as server-sent events.",
@@ -155,7 +192,8 @@ std::vector<Route> TaskRoutes(const TaskRouteSources& sources) {
            [sources](const Call& call) {
              return WithTask(sources.tasks, call,
                              [&](const Task& task) { return Follow(sources, task, call); });
-           }},
+           },
+       .scoped = true},
       Result(sources),
   };
 }

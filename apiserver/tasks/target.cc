@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "apiserver/store/series_labels.h"
 #include "apiserver/tasks/request.h"
@@ -24,12 +23,15 @@ std::string_view LabelOf(std::string_view labels, std::string_view key) {
   return labels.substr(at, end - at);
 }
 
-// Ids of the containers that `wanted` names, by node: of those that have a series now.
-std::map<std::string, std::set<std::string>> FindContainer(const SeriesTable& series,
-                                                           const std::string& wanted) {
+// By id, with their namespaces.
+using Containers = std::map<std::string, std::string>;
+
+// The containers that `wanted` names, by node: of those that have a series now.
+std::map<std::string, Containers> FindContainer(const SeriesTable& series,
+                                                const std::string& wanted) {
   std::string escaped;
   AppendEscaped(escaped, wanted);
-  std::map<std::string, std::set<std::string>> found;
+  std::map<std::string, Containers> found;
   series.Visit(
       "", [](const Family&) {},
       [&](const Family&, const SeriesView& view) {
@@ -38,7 +40,9 @@ std::map<std::string, std::set<std::string>> FindContainer(const SeriesTable& se
         const bool matches = id == escaped ||
                              (escaped.size() >= kMinPrefix && id.starts_with(escaped)) ||
                              LabelOf(view.labels, R"(,container=")") == escaped;
-        if (matches) found[std::string(LabelOf(view.labels, R"(node=")"))].emplace(id);
+        if (!matches) return;
+        found[std::string(LabelOf(view.labels, R"(node=")"))].emplace(
+            id, LabelOf(view.labels, R"(,namespace=")"));
       });
   return found;
 }
@@ -48,6 +52,12 @@ std::string Listed(std::vector<std::string> names) {
   const size_t more = names.size() - kMaxListed;
   names.resize(kMaxListed);
   return fmt::format("{} and {} more", OneOf(names), more);
+}
+
+std::vector<std::string> Ids(const Containers& containers) {
+  std::vector<std::string> ids;
+  for (const auto& [id, name_space] : containers) ids.push_back(id);
+  return ids;
 }
 
 std::string KnownNodes(const Nodes& nodes) {
@@ -80,10 +90,11 @@ Objection ResolveContainer(const TaskSpec& spec, const Nodes& nodes, const Serie
       return Refusal{
           "target.container",
           fmt::format("{} containers of node {} match \"{}\"", ids.size(), node, target.container),
-          Listed({ids.begin(), ids.end()})};
+          Listed(Ids(ids))};
     }
     if (auto bad = CheckNode(spec, nodes, node)) return bad;
-    resolved.push_back({.node = node, .container_id = *ids.begin()});
+    const auto& [id, name_space] = *ids.begin();
+    resolved.push_back({.node = node, .container_id = id, .name_space = name_space});
   }
   if (!resolved.empty() && (target.nodes.empty() || resolved.size() == target.nodes.size())) {
     return std::nullopt;

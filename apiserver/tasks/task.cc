@@ -43,6 +43,7 @@ json::object NodeJson(const TaskNode& node) {
                       {"reason", node.reason},     {"events", node.events},
                       {"profiles", node.profiles}, {"lost", node.lost}};
   if (!node.container_id.empty()) object["container_id"] = node.container_id;
+  if (!node.name_space.empty()) object["namespace"] = node.name_space;
   return object;
 }
 
@@ -104,6 +105,7 @@ TaskNode ReadNode(const json::value& value) {
   const Reader node(value);
   return {.node = node.Text("node"),
           .container_id = node.Text("container_id"),
+          .name_space = node.Text("namespace"),
           .state = node.State(),
           .reason = node.Text("reason"),
           .completed = node.Flag("completed"),

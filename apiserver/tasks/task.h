@@ -50,6 +50,7 @@ struct TaskSpec {
 struct TaskNode {
   std::string node;
   std::string container_id = {};  // whole; empty: any
+  std::string name_space = {};    // Kubernetes namespace of the container; empty: unknown, or any
   TaskState state = TaskState::kPending;
   std::string reason = {};
   // The node has ended its instance; what it announced may still be on its way.

@@ -126,6 +126,12 @@ TEST_CASE("ids") {
   CHECK(id.size() == 16);
   CHECK(NewUuid7(0) != NewUuid7(0));
   CHECK(Hex(Sha256("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(FromHex(Hex(std::string("\0\x7f\xff", 3))) == std::string("\0\x7f\xff", 3));
+  CHECK(FromHex("aAfF") == "\xaa\xff");
+  CHECK(FromHex("") == "");
+  for (const char* bad : {"a", "g0", "0x", "-1", "+1", " 1", "1 "}) {
+    CHECK_FALSE(FromHex(bad).has_value());
+  }
   CHECK(ConstantTimeEqual("abc", "abc"));
   CHECK_FALSE(ConstantTimeEqual("abc", "abd"));
   CHECK_FALSE(ConstantTimeEqual("abc", "ab"));

@@ -11,6 +11,7 @@ Processes are taken from $HUATUO_BUILD, else build/release. Exit code 1 when a c
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -136,7 +137,8 @@ def other_servers(bed):
     console."""
     addresses = {}
     tokens = bed.folder / "tokens"
-    tokens.write_text(f"viewer {TOKEN}\n", encoding="ascii")
+    tokens.write_text(f"tokens:\n  - {{name: console, role: viewer, sha256: {hashlib.sha256(TOKEN.encode()).hexdigest()}}}\n",
+                      encoding="ascii")
     plain = bed.folder / "bin/huatuo-apiserver"
     plain.parent.mkdir()
     shutil.copy(beds.APISERVER, plain)

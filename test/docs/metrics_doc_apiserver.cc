@@ -9,6 +9,8 @@
 #include <set>
 #include <thread>
 
+#include "apiserver/access/audit_log.h"
+#include "apiserver/access/reload.h"
 #include "apiserver/config/live_config.h"
 #include "apiserver/ingest/ingest_metrics.h"
 #include "apiserver/ingest/known_issues.h"
@@ -26,6 +28,11 @@
 
 namespace huatuo {
 namespace {
+
+void Access(prometheus::Registry& registry) {
+  Reloads(registry).Watch("", {}, "", [] { return absl::OkStatus(); });
+  const AuditLog log("", Clock::Real(), registry);
+}
 
 void Ingest(prometheus::Registry& registry) {
   IngestMetrics metrics(registry);
@@ -110,10 +117,10 @@ struct Stage {
   std::string_view folder;
   void (*make)(prometheus::Registry& registry);
 };
-constexpr Stage kStages[] = {{"ingest", &Waits},      {"kube", &Kube},     {"ingest", &Ingest},
-                             {"ingest", &Profiles},   {"ingest", &Issues}, {"tasks", &TaskStage},
-                             {"config", &Config},     {"query", &Http},    {"sink", &Sinks},
-                             {"janitor.cc", &Storage}};
+constexpr Stage kStages[] = {{"access", &Access},   {"ingest", &Waits},      {"kube", &Kube},
+                             {"ingest", &Ingest},   {"ingest", &Profiles},   {"ingest", &Issues},
+                             {"tasks", &TaskStage}, {"config", &Config},     {"query", &Http},
+                             {"sink", &Sinks},      {"janitor.cc", &Storage}};
 
 std::string Document() {
   std::vector<MetricRow> rows;

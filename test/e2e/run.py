@@ -32,6 +32,8 @@ import figures  # noqa: E402
 import fleet  # noqa: E402
 import governor  # noqa: E402
 import kubernetes  # noqa: E402
+import namespaces  # noqa: E402
+import offenders  # noqa: E402
 import postgres  # noqa: E402
 import profiles  # noqa: E402
 import prometheus  # noqa: E402
@@ -43,9 +45,9 @@ import start  # noqa: E402
 import tasks  # noqa: E402
 
 IN_NAMESPACE = "HUATUO_E2E_NAMESPACE"
-CASES = [*reading.CASES, *recordings.CASES, *start.CASES, *degraded.CASES, *security.CASES, *clocks.CASES, *configuration.CASES, *delivery.CASES,
+CASES = [*reading.CASES, *recordings.CASES, *start.CASES, *degraded.CASES, *security.CASES, *offenders.CASES, *clocks.CASES, *configuration.CASES, *delivery.CASES,
          *postgres.CASES, *sinks.CASES, *profiles.CASES, *faults.CASES, *governor.CASES, *figures.CASES, *fleet.CASES, *tasks.CASES,
-         *prometheus.CASES, *kubernetes.CASES]
+         *prometheus.CASES, *kubernetes.CASES, *namespaces.CASES]
 
 
 def parse():

@@ -161,6 +161,13 @@ TEST_CASE("join tokens") {
   CHECK(JoinTokens::Parse("short").status().ToString() ==
         "INVALID_ARGUMENT: line 1: a token of less than 16 bytes");
   CHECK(JoinTokens().Check("").ok());
+  const auto hashed = JoinTokens::Parse("sha256:" + Hex(Sha256("0123456789abcdef")) + " n1\n");
+  REQUIRE(hashed.ok());
+  CHECK(hashed->Allow("Bearer 0123456789abcdef", "n1").ok());
+  CHECK_FALSE(hashed->Allow("Bearer 0123456789abcdef", "n2").ok());
+  CHECK_FALSE(hashed->Check("Bearer sha256:" + Hex(Sha256("0123456789abcdef"))).ok());
+  CHECK(JoinTokens::Parse("\nsha256:12").status().ToString() ==
+        "INVALID_ARGUMENT: line 2: sha256: 64 hex digits are accepted");
 }
 
 std::string Refused(Catalogs& catalogs, const std::string& units) {

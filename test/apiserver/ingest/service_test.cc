@@ -4,6 +4,7 @@
 #include <grpcpp/security/credentials.h>
 
 #include <fstream>
+#include <thread>
 
 #include "apiserver/store/memory_profile_store.h"
 #include "huatuo/v1/huatuo.grpc.pb.h"
@@ -120,11 +121,16 @@ TEST_CASE("streams beyond the limit are refused") {
   CHECK(Client(server).End() == "8 streams: more than 1");
 }
 
-TEST_CASE("who has no token for the node is refused") {
+TEST_CASE("who has no token for the node is refused, by the tokens of the moment") {
   const std::string path = "/tmp/huatuo-ingest-test-" + Hex(RandomId());
   std::ofstream(path) << "0123456789abcdef a\n";
+  prometheus::Registry registry;
+  Reloads reloads(registry, std::chrono::milliseconds(1));
+  const auto tokens = Live<JoinTokens>::Start(reloads, "join_tokens_file", {path},
+                                              [&path] { return JoinTokens::Load(path); });
+  REQUIRE(tokens.ok());
   IngestOptions options;
-  options.join_tokens = path;
+  options.join_tokens = *tokens;
   Server server(options);
   CHECK(Client(server).End() == "16 authorization: not a join token");
   Client other(server, "0123456789abcdef");
@@ -132,7 +138,71 @@ TEST_CASE("who has no token for the node is refused") {
   CHECK(other.End() == "7 hello: node: the join token is for another one");
   Client first(server, "0123456789abcdef");
   first.Join("a");
+  const auto before = (*tokens)->Get();
+  std::ofstream(path) << "fedcba9876543210\n";
+  while ((*tokens)->Get() == before || !(*tokens)->Get()->Check("Bearer fedcba9876543210").ok()) {
+    std::this_thread::yield();
+  }
+  CHECK(Client(server, "0123456789abcdef").End() == "16 authorization: not a join token");
+  Client(server, "fedcba9876543210").Join("b");
   CHECK(std::remove(path.c_str()) == 0);
+}
+
+// The value of the counter streams_refused_total of this cause.
+double Refused(Server& server, const std::string& cause) {
+  for (const auto& family : server.registry.Collect()) {
+    if (family.name != "huatuo_apiserver_streams_refused_total") continue;
+    for (const auto& metric : family.metric) {
+      if (metric.label.at(0).value == cause) return metric.counter.value;
+    }
+  }
+  return 0;
+}
+
+TEST_CASE("a node that floods is ended, also when it comes back, and others do not notice") {
+  IngestOptions options;
+  options.rates.messages_per_second = 10;
+  Server server(options);
+  Client good(server);
+  good.Join("good");
+  const v1::FromNode nothing = Parse<v1::FromNode>("parameter_reply { request_id: \"7\" }");
+  {
+    Client bad(server);
+    bad.Join("bad");
+    for (int i = 0; i < 1000 && bad.Say(nothing); ++i) {
+    }
+    CHECK(bad.End() == "8 node bad: more than 10 messages a second");
+  }
+  CHECK(Refused(server, "flood") == 1);
+  Client again(server);
+  again.Say(HelloMessage(TestHello("bad")));
+  for (int i = 0; i < 1000 && again.Say(nothing); ++i) {
+  }
+  CHECK(again.End() == "8 node bad: more than 10 messages a second");
+  good.Say(Events(1, 2));
+  CHECK(good.Hear() == "ack { sequence: 2 }");
+}
+
+TEST_CASE("a node that sends too many bytes is ended") {
+  IngestOptions options;
+  options.rates.bytes_per_second = 10'000;
+  Server server(options);
+  Client bad(server);
+  bad.Join("bad");
+  v1::FromNode large = Parse<v1::FromNode>("parameter_reply { request_id: \"7\" }");
+  large.mutable_parameter_reply()->set_reason(std::string(30'000, 'x'));
+  for (int i = 0; i < 1000 && bad.Say(large); ++i) {
+  }
+  CHECK(bad.End() == "8 node bad: more than 10000 bytes a second");
+}
+
+TEST_CASE("a stream on which nothing is said ends") {
+  IngestOptions options;
+  options.silence = std::chrono::milliseconds(1);
+  Server server(options);
+  Client quiet(server);
+  CHECK(quiet.End() == "4 stream: nothing was said after it was opened");
+  CHECK(Refused(server, "silent") == 1);
 }
 
 TEST_CASE("a shutdown tells the nodes, and a node is found again after it") {
@@ -165,10 +235,6 @@ TEST_CASE("options that cannot work are named") {
   IngestOptions options;
   options.listen = server.server->address();
   CHECK(start(options) == "UNAVAILABLE: listen: " + options.listen + ": not possible");
-  options.tls_certificate = "/nonexistent";
-  CHECK(start(options) == "INVALID_ARGUMENT: tls: certificate and key are needed both");
-  options.tls_key = "/nonexistent";
-  CHECK(start(options) == "NOT_FOUND: /nonexistent: No such file or directory");
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "apiserver/query/scope.h"
+#include "common/id.h"
 #include "test/apiserver/query/schema.h"
 
 namespace huatuo {
@@ -21,7 +23,8 @@ std::string EventDocument(const std::string& tracer, const std::string& node,
 }
 
 uint64_t FakeQuerier::Append(const std::string& tracer, const std::string& node,
-                             const std::string& id, const std::string& task) {
+                             const std::string& id, const std::string& task,
+                             const std::string& name_space) {
   const std::lock_guard lock(mutex_);
   StoredEvent event;
   event.position = rows_.size() + 1;
@@ -29,6 +32,7 @@ uint64_t FakeQuerier::Append(const std::string& tracer, const std::string& node,
   event.row.tracer_name = tracer;
   event.row.tracer_id = id;
   event.row.task_id = task;
+  if (!name_space.empty()) event.row.subjects.emplace_back().namespace_name = name_space;
   event.row.document = EventDocument(tracer, node, id);
   rows_.push_back(event);
   return event.position;
@@ -50,7 +54,9 @@ absl::StatusOr<std::vector<StoredEvent>> FakeQuerier::Query(const EventFilter& f
         after == 0 || (order == Order::kOldestFirst ? row.position > after : row.position < after);
     const bool matches = (filter.tracer.empty() || filter.tracer == row.row.tracer_name) &&
                          (filter.node.empty() || filter.node == row.node) &&
-                         (filter.task_id.empty() || filter.task_id == row.row.task_id);
+                         (filter.task_id.empty() || filter.task_id == row.row.task_id) &&
+                         (filter.namespace_name.empty() ||
+                          SeesAny({.namespaces = {filter.namespace_name}}, row.row.subjects));
     if (beyond && matches) found.push_back(row);
     if (order == Order::kOldestFirst && found.size() == limit) break;
   }
@@ -88,6 +94,13 @@ absl::StatusOr<std::vector<RejectedRow>> FakeQuerier::Rejected(std::string_view,
 EventFilter FakeQuerier::last_filter() const {
   const std::lock_guard lock(mutex_);
   return last_filter_;
+}
+
+Authorizer TokensOf(const std::vector<Caller>& callers) {
+  std::vector<ApiToken> tokens;
+  for (const Caller& caller : callers) tokens.push_back({caller, Sha256(caller.name)});
+  return BearerTokens(std::make_shared<Live<ApiTokens>>(ApiTokens(std::move(tokens))),
+                      Clock::Real());
 }
 
 Bed::Bed(ApiOptions options, Console files) : console(std::move(files)) {

@@ -15,11 +15,11 @@
 
 namespace huatuo {
 
-// Rows in a vector; filters by tracer, node and task only.
+// Rows in a vector; filters by tracer, node, task and namespace only.
 class FakeQuerier : public Querier {
  public:
   uint64_t Append(const std::string& tracer, const std::string& node, const std::string& id,
-                  const std::string& task = "");
+                  const std::string& task = "", const std::string& name_space = "");
   void Fail(const absl::Status& status);
 
   absl::StatusOr<std::vector<StoredEvent>> Query(const EventFilter& filter, Order order,
@@ -43,6 +43,9 @@ class FakeQuerier : public Querier {
 
 std::string EventDocument(const std::string& tracer, const std::string& node,
                           const std::string& id);
+
+// Knows these callers; the token of each is its name.
+Authorizer TokensOf(const std::vector<Caller>& callers);
 
 struct Bed {
   explicit Bed(ApiOptions options = {}, Console files = {});

@@ -66,9 +66,10 @@ TEST_CASE("configuration: what is wrong is named") {
   CHECK(bed.sent.empty());
 }
 
-TEST_CASE("configuration: to see is a viewer's, to change an operator's") {
+TEST_CASE("configuration: to see is a viewer's, to change an admin's") {
   ApiOptions options;
-  options.tokens = {{"see", Role::kViewer}, {"do", Role::kOperator}};
+  options.authorizer =
+      TokensOf({{"see", Role::kViewer}, {"do", Role::kOperator}, {"rule", Role::kAdmin}});
   Bed bed(options);
   const auto as = [](const std::string& token) {
     return "Authorization: Bearer " + token + "\r\n" + kJson;
@@ -76,7 +77,8 @@ TEST_CASE("configuration: to see is a viewer's, to change an operator's") {
   CHECK(bed.Ask("GET", kPath, as("see"), "").status == 200);
   CHECK(bed.Ask("PUT", kPath, as("see"), "{}").status == 403);
   CHECK(bed.Ask("POST", kPath + "/rollback", as("see"), R"({"version":1})").status == 403);
-  CHECK(bed.Ask("PUT", kPath, as("do"), "{}").status == 200);
+  CHECK(bed.Ask("PUT", kPath, as("do"), "{}").status == 403);
+  CHECK(bed.Ask("PUT", kPath, as("rule"), "{}").status == 200);
 }
 
 }  // namespace

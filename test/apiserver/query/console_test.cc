@@ -125,7 +125,7 @@ TEST_CASE("console: nothing outside of its folder") {
 TEST_CASE("console: its files need no token, its data does") {
   const BuiltConsole built;
   ApiOptions options;
-  options.tokens = {{"see", Role::kViewer}};
+  options.authorizer = TokensOf({{"see", Role::kViewer}});
   Bed bed(options, built.Open());
   CHECK(bed.Get("/events", kHtml).status == 200);
   CHECK(bed.Get("/favicon.svg").status == 200);

@@ -115,6 +115,68 @@ TEST_CASE("connections over the limit are refused and counted") {
   CHECK(bed.Counter("huatuo_apiserver_http_connections_refused_total") == 1);
 }
 
+TEST_CASE("connections of one address over its limit are refused, and room is made again") {
+  ApiOptions options;
+  options.server.max_connections_of_address = 2;
+  Bed bed(options);
+  REQUIRE(bed.Reaches("huatuo_apiserver_http_connections", 0));  // its own has closed
+  {
+    Client first(bed.server->address());
+    Client second(bed.server->address());
+    first.Send("GET /healthz HTTP/1.1\r\n\r\n");
+    CHECK(first.ReadAnswer().status == 200);
+    // A stream of events has the place of the connection that it came from.
+    second.Send("GET /api/v1/events/watch HTTP/1.1\r\n\r\n");
+    CHECK(ParseHead(second.ReadThrough("\r\n\r\n")).status == 200);
+    Client third(bed.server->address());
+    const Answer refusal = ParseHead(third.ReadThrough("\r\n\r\n"));
+    CHECK(refusal.status == 429);
+    CHECK(refusal.headers.at("retry-after") == "1");
+    CHECK(bed.Counter("huatuo_apiserver_http_connections_of_address_refused_total") == 1);
+  }
+  REQUIRE(bed.Reaches("huatuo_apiserver_http_connections", 0));
+  CHECK(bed.Get("/healthz").status == 200);
+}
+
+TEST_CASE("requests over the limit are refused until time has passed, those of others are not") {
+  ApiOptions options;
+  options.requests_per_second = 5;
+  options.authorizer = TokensOf({{"a", Role::kViewer}, {"b", Role::kViewer}});
+  Bed bed(options);
+  const auto status = [&](const std::string& token) {
+    return bed.Get("/api/v1/units", "Authorization: Bearer " + token + "\r\n");
+  };
+  Answer answer = status("a");
+  for (int i = 0; i < 100 && answer.status == 200; ++i) answer = status("a");
+  CHECK(answer.status == 429);
+  CHECK(answer.headers.at("retry-after") == "1");
+  CHECK(answer.body.find("too many requests of token a") != std::string::npos);
+  CHECK(bed.Counter("huatuo_apiserver_http_requests_limited_total") == 1);
+  CHECK(status("b").status == 200);
+  // Guessing is limited by the address, whatever is guessed.
+  for (int i = 0; i < 100 && answer.status != 401; ++i) answer = status("guess");
+  for (int i = 0; i < 100 && answer.status == 401; ++i) answer = status(std::to_string(i));
+  CHECK(answer.status == 429);
+  CHECK(bed.Get("/healthz").status == 200);
+  CHECK(bed.Get("/").status == 429);
+}
+
+TEST_CASE("a header that comes byte by byte ends at its deadline, and others do not notice") {
+  ApiOptions options;
+  options.server.header_timeout = std::chrono::milliseconds(300);
+  Bed bed(options);
+  Client slow(bed.server->address());
+  slow.Send("GET /healthz HTTP/1.1\r\n");
+  const auto begin = std::chrono::steady_clock::now();
+  while (bed.Counter("huatuo_apiserver_http_timeouts_total") == 0) {
+    slow.Send("x");
+    REQUIRE(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));
+    CHECK(bed.Get("/healthz").status == 200);
+  }
+  CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(300));
+  CHECK(slow.ReadAll().empty());
+}
+
 std::string Output(const std::string& command) {
   FILE* pipe = popen(command.c_str(), "r");
   char text[4096];
@@ -131,13 +193,16 @@ TEST_CASE("[host] TLS") {
   char folder[] = "/tmp/query_test.XXXXXX";
   REQUIRE(mkdtemp(folder));
   ApiOptions options;
-  options.server.tls_certificate = std::string(folder) + "/certificate";
-  options.server.tls_key = std::string(folder) + "/key";
+  const CertificatePaths paths{std::string(folder) + "/certificate", std::string(folder) + "/key",
+                               ""};
   Output(
       fmt::format("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
                   "-keyout {} -out {} -days 2 -subj /CN=localhost "
                   "-addext subjectAltName=IP:127.0.0.1 2>&1",
-                  options.server.tls_key, options.server.tls_certificate));
+                  paths.key, paths.certificate));
+  const auto certificates = LoadCertificates(paths);
+  REQUIRE(certificates.ok());
+  options.server.tls = std::make_shared<Live<Certificates>>(*certificates);
   FakeQuerier querier;
   MemoryProfileStore profiles;
   MemoryStore facts;

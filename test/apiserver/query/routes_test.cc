@@ -377,7 +377,7 @@ TEST_CASE("the page runs its own script only") {
 
 TEST_CASE("roles") {
   ApiOptions options;
-  options.tokens = {{"see", Role::kViewer}, {"do", Role::kOperator}};
+  options.authorizer = TokensOf({{"see", Role::kViewer}, {"do", Role::kOperator}});
   Bed bed(options);
   const auto as = [](const std::string& token) {
     return "Authorization: Bearer " + token + "\r\n";
@@ -396,6 +396,18 @@ TEST_CASE("roles") {
       Bed::TextOf(bed.Ask("PUT", path, as("see"), "{}")) ==
       R"(403 {"type":"about:blank","title":"Forbidden","status":403,"detail":"the role operator is needed"})");
   CHECK(bed.Ask("PUT", path, as("do"), "{}").status == 404);
+}
+
+TEST_CASE("roles: who the caller is") {
+  ApiOptions options;
+  options.authorizer = TokensOf({{"see", Role::kViewer}, {"shop", Role::kAdmin, {"shop", "a"}}});
+  Bed bed(options);
+  CHECK(bed.Get("/api/v1/self").status == 401);
+  CHECK(Bed::TextOf(bed.Get("/api/v1/self", "Authorization: Bearer see\r\n")) ==
+        R"(200 {"token":"see","role":"viewer","namespaces":[]})");
+  CHECK(Bed::TextOf(bed.Get("/api/v1/self", "Authorization: Bearer shop\r\n")) ==
+        R"(200 {"token":"shop","role":"admin","namespaces":["shop","a"]})");
+  CHECK(Bed().Text("/api/v1/self") == R"(200 {"token":null,"role":"admin","namespaces":[]})");
 }
 
 TEST_CASE("without tokens a change must come by a loopback name") {
@@ -428,14 +440,12 @@ TEST_CASE("options that do not fit") {
   ApiOptions options;
   options.server.listen = "0.0.0.0:0";
   CHECK(start(options) == "listen 0.0.0.0:0: not a loopback address, and there are no tokens");
-  options.tokens = {{"t", Role::kViewer}};
+  options.authorizer = TokensOf({{"t", Role::kViewer}});
   options.server.listen = "here";
   CHECK(start(options) == "listen \"here\": not ADDRESS:PORT, like 127.0.0.1:12740 or [::1]:12740");
   options.server.listen = "127.0.0.1:0";
-  options.server.tls_key = "k";
-  CHECK(start(options) == "tls: a certificate and a key are needed, or none");
-  options.server.tls_certificate = "/none";
-  CHECK(start(options) == "TLS certificate: /none: No such file or directory");
+  options.server.tls = std::make_shared<Live<Certificates>>(Certificates{"no", "no", ""});
+  CHECK(start(options).starts_with("TLS certificate: "));
 }
 
 }  // namespace

@@ -368,7 +368,7 @@ TEST_CASE("tasks: so many at once") {
 
 TEST_CASE("tasks: roles") {
   ApiOptions options;
-  options.tokens = {{"see", Role::kViewer}, {"do", Role::kOperator}};
+  options.authorizer = TokensOf({{"see", Role::kViewer}, {"do", Role::kOperator}});
   TaskBed bed(options);
   const std::string see = "Authorization: Bearer see\r\n";
   CHECK(bed.Ask("GET", "/api/v1/tasks", see).status == 200);

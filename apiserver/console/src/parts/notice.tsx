@@ -37,7 +37,7 @@ function Login() {
       <input id="token" type="password" autocomplete="off" placeholder="bearer token" value={token}
         onInput={(event) => setToken(event.currentTarget.value)} />
       <button class="main" disabled={!token.trim()}>Use it</button>
-      <span class="dim">It is kept until this tab is closed. Tokens are lines of the server's api_tokens_file.</span>
+      <span class="dim">It is kept until this tab is closed. Whoever runs the server makes one with huatuo-apiserver token create.</span>
     </form>
   );
 }
