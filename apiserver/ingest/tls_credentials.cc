@@ -44,8 +44,9 @@ class LiveCredentials final : public grpc::ServerCredentials {
     const std::lock_guard lock(mutex_);
     if (now == shown_) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     const grpc_ssl_pem_key_cert_pair pair = {now->key.c_str(), now->certificate.c_str()};
-    const char* const roots = now->client_ca.empty() ? nullptr : now->client_ca.c_str();
-    *config = grpc_ssl_server_certificate_config_create(roots, &pair, 1);
+    // gRPC asserts that there are roots, also where no client is asked for a certificate.
+    const std::string& roots = now->client_ca.empty() ? now->certificate : now->client_ca;
+    *config = grpc_ssl_server_certificate_config_create(roots.c_str(), &pair, 1);
     shown_ = std::move(now);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
