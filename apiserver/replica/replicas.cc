@@ -67,7 +67,7 @@ struct Replicas::State {
   void FenceLost(const std::vector<ClaimRow>& claims);
   void GiveUp();
   void Deliver(const MailRow& mail);
-  void Post(MailRow mail);
+  void Post(const MailRow& mail);
   void OnStray(const v1::ParameterReply& reply);
   void Wake() const;
   Nodes::Send SenderTo(int64_t replica, const std::string& node);
@@ -234,7 +234,7 @@ absl::Status Replicas::State::Learn(const ClaimRow& claim, const std::string& ho
   // Its stream is about to end here; then is the time.
   if (sources.nodes.Where(claim.node) == Nodes::Place::kHere) return absl::OkStatus();
   if (claim.replica != 0) sources.series.Forget(claim.node);
-  const absl::Status learnt = sources.nodes.Learn(
+  absl::Status learnt = sources.nodes.Learn(
       claim.node, holder, claim.replica == 0 ? Nodes::Send() : SenderTo(claim.replica, claim.node),
       revised);
   if (absl::IsUnavailable(learnt)) return learnt;
@@ -251,7 +251,7 @@ absl::Status Replicas::State::SendReleases() {
     claims = std::exchange(released, {});
   }
   if (claims.empty()) return absl::OkStatus();
-  const absl::Status status = table.Release(*session, id, claims);
+  absl::Status status = table.Release(*session, id, claims);
   if (status.ok()) return status;
   const std::lock_guard lock(mutex);
   released.insert(released.end(), claims.begin(), claims.end());
@@ -343,7 +343,7 @@ void Replicas::State::OnStray(const v1::ParameterReply& reply) {
         .message = reply.SerializeAsString()});
 }
 
-void Replicas::State::Post(MailRow mail) {
+void Replicas::State::Post(const MailRow& mail) {
   const absl::Status status = table.Post(mail);
   metrics.mail.Add({{"what", status.ok() ? "sent" : "lost"}}).Increment();
 }
