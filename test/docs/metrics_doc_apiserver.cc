@@ -123,11 +123,10 @@ struct Stage {
   void (*make)(prometheus::Registry& registry);
 };
 
-constexpr Stage kStages[] = {{"access", &Access},   {"ingest", &Waits},      {"kube", &Kube},
-                              {"ingest", &Ingest},   {"ingest", &Profiles},   {"ingest", &Issues},
-                              {"tasks", &TaskStage}, {"replica", &Replica},   {"config", &Config},
-                              {"query", &Http},
-                             {"sink", &Sinks},      {"janitor.cc", &Storage}};
+constexpr Stage kStages[] = {
+    {"access", &Access},   {"ingest", &Waits},  {"kube", &Kube},       {"ingest", &Ingest},
+    {"ingest", &Profiles}, {"ingest", &Issues}, {"tasks", &TaskStage}, {"replica", &Replica},
+    {"config", &Config},   {"query", &Http},    {"sink", &Sinks},      {"janitor.cc", &Storage}};
 
 std::string Document() {
   std::vector<MetricRow> rows;
