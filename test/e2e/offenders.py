@@ -2,6 +2,7 @@
 """Clients that flood, stall or send nonsense: what they get, and that the others notice nothing. They have loopback
 addresses of their own, 127.0.0.2 and up."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -23,13 +24,13 @@ def answer(bed, offender, text):
     """(status, all of the reply) to bytes; status 0: the connection was ended without one."""
     with connect(bed, offender) as client:
         reply = b""
-        try:
+        # Who is refused at once may find the other end closed already.
+        with contextlib.suppress(OSError):
             client.sendall(text)
             client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
             while part := client.recv(65536):
                 reply += part
-        except ConnectionError:
-            pass
     return int(reply.split()[1]) if reply.startswith(b"HTTP/1.1 ") else 0, reply.decode(errors="replace")
 
 
@@ -198,7 +199,7 @@ def fleet(bed, *words):
 
 def node_floods(bed):
     """A node that sends more than it may is told so; all events of the others are stored."""
-    found = fleet(bed, "--flood", "2", "--server", "--limits-node-bytes-per-second", "--server", "500000")
+    found = fleet(bed, "--flood", "2", "--server=--limits-node-bytes-per-second", "--server=500000")
     ends = {how.split(": ")[1] for how in found["ends"] if how.startswith("flood")}
     expect("RESOURCE_EXHAUSTED" in ends, f"how streams of a node that floods end: {found['ends']}")
 

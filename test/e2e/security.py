@@ -238,7 +238,7 @@ def new_token(bed):
     put(file, f"tokens:\n{entry}  - name: {second}\n    role: wrong\n")
     wait_until(lambda: reloads(bed, "api_tokens_file", "refused") == 1, "the bad file is counted")
     equal(Api(bed.http, token=second).request("/api/v1/events")[0], 200, "a token of the file before")
-    expect("line 6: role: \"wrong\": viewer, operator or admin is accepted" in server.text(), "the log does not say what is wrong")
+    expect("line 5: name: 1 to 64 of [A-Za-z0-9._@-] are accepted" in server.text(), "the log does not say what is wrong")
     put(file, f"tokens:\n{entry}")
     wait_until(lambda: Api(bed.http, token=second).request("/api/v1/events")[0] == 401, "the token is gone")
     equal(reloads(bed, "api_tokens_file", "used"), 2, "files that were used")
