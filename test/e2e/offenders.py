@@ -4,14 +4,12 @@ addresses of their own, 127.0.0.2 and up."""
 
 import contextlib
 import http.client
-import json
-import os
 import socket
-import subprocess
 import threading
 import time
 
-from bed import BUILD, ROOT, Api, equal, expect, wait_until
+import fleet as fleets
+from bed import Api, equal, expect, wait_until
 from security import Witness
 
 
@@ -187,14 +185,8 @@ def odd_requests(bed):
 
 
 def fleet(bed, *words):
-    """Figures of scripts/fleet, which fails when an event of a good node is not stored exactly once."""
-    figures = bed.folder / "figures.json"
-    ran = subprocess.run([ROOT / "scripts/fleet", "--json", figures, "--nodes", "10", "--seconds", "8", "--ramp-seconds", "1",
-                          "--metrics-interval-seconds", "2", "--events-per-second", "20", *words],
-                         env={**os.environ, "HUATUO_BUILD": str(BUILD)}, capture_output=True, text=True, timeout=120, check=False)
-    equal((ran.returncode, ran.stderr[-300:]), (0, ""), f"scripts/fleet: {ran.stdout[-500:]}")
-    bed.note(ran.stdout.splitlines()[-1])
-    return json.loads(figures.read_text(encoding="ascii"))
+    return fleets.run(bed, "--nodes", "10", "--seconds", "8", "--ramp-seconds", "1", "--metrics-interval-seconds", "2",
+                      "--events-per-second", "20", *words)
 
 
 def node_floods(bed):
