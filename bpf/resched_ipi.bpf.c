@@ -41,12 +41,6 @@ int BPF_PROG(resched_ipi_send, u32 cpu, unsigned long place, void *function)
 	return function ? 0 : on_send(cpu);
 }
 
-SEC("fentry/native_smp_send_reschedule")
-int BPF_PROG(resched_ipi_send_fentry, int cpu)
-{
-	return on_send(cpu);
-}
-
 SEC("kprobe/native_smp_send_reschedule")
 int BPF_KPROBE(resched_ipi_send_kprobe, int cpu)
 {

@@ -12,6 +12,7 @@
 #include "collector/kernel/counting_instance.h"
 #include "collector/kernel/latency_metric.h"
 #include "collector/unit.h"
+#include "common/status_macros.h"
 
 namespace huatuo {
 namespace {
@@ -51,13 +52,14 @@ class ReschedIpi : public CountingInstance {
   absl::Status SetParameter(size_t, uint64_t value) override {
     const bool measure = value != 0;
     if (measure == measuring_) return absl::OkStatus();
-    measuring_ = measure;
-    if (!measure) {
+    if (measure) {
+      ForgetAsked();
+      RETURN_IF_ERROR(object().Attach());
+    } else {
       object().Detach();
-      return absl::OkStatus();
     }
-    ForgetAsked();
-    return object().Attach();
+    measuring_ = measure;
+    return absl::OkStatus();
   }
 
   void Collect(MetricWriter& writer) override {
@@ -101,11 +103,10 @@ constexpr auto kOpen = &OpenCounting<resched_ipi_bpf, ReschedIpi, &Prepare>;
 
 // The receiver first: a request that is sent before it is there would seem to take for ever.
 constexpr std::string_view kTracepoint[] = {"resched_ipi_arrive", "resched_ipi_send"};
-constexpr std::string_view kFentry[] = {"resched_ipi_arrive", "resched_ipi_send_fentry"};
+// No fentry: before 5.13 it cannot be attached a second time.
 constexpr std::string_view kKprobe[] = {"resched_ipi_arrive", "resched_ipi_send_kprobe"};
 constexpr Mechanism kMechanisms[] = {
     {"ipi_send_cpu", "", kOpen, kTracepoint},
-    {"fentry", "", kOpen, kFentry},
     {"kprobe", "", kOpen, kKprobe},
 };
 
