@@ -161,6 +161,18 @@ absl::Status Announce(const Settings& settings, const std::string& http, const s
   return WriteAddresses(settings.data_dir, http, grpc);
 }
 
+absl::StatusOr<Console> OpenConsole(const Settings& settings) {
+  ASSIGN_OR_RETURN(Console console, Console::Open(settings.console_dir));
+  if (!console.built()) LogInfo("no console was built: a plain page takes its place");
+  return console;
+}
+
+// For /readyz. Both must outlive the checks.
+std::vector<Check> ChecksOf(const Clock& clock, IngestServer& ingest, Store& store) {
+  return {{"ingest", [&] { return ingest.Stalled(clock.BootNs()); }},
+          {"store", [&] { return Unreadable(store); }}};
+}
+
 void ServeUntilSignal(const sigset_t& signals, IngestServer& ingest, ApiServer& api) {
   int signal = 0;
   sigwait(&signals, &signal);
@@ -200,7 +212,6 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
       StartReplicas(settings, {nodes, series, commits, shared_tasks,
                                [&issues] { issues.Refresh().IgnoreError(); }, registry}));
   const std::function<bool()> turn = TurnOf(replicas.get());
-  CommitSignal* const with_others = replicas ? &shared_tasks : nullptr;
   const Janitor janitor(StoresOf(settings, *store, *profiles, turn), clock, registry);
 
   // sinks, before the first event
@@ -211,23 +222,22 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   // configuration and tasks, before the first node connects
   ASSIGN_OR_RETURN(const std::unique_ptr<LiveConfig> config,
                    LiveConfig::Start(*store, nodes, clock, registry));
-  ASSIGN_OR_RETURN(const std::unique_ptr<Tasks> tasks,
-                   StartTasks(settings, {clock, store->tasks(), *store, *profiles, nodes, commits,
-                                         registry, TaskSharing{with_others, turn}}));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<Tasks> tasks,
+      StartTasks(settings, {clock, store->tasks(), *store, *profiles, nodes, commits, registry,
+                            TaskSharing{replicas ? &shared_tasks : nullptr, turn}}));
   ASSIGN_OR_RETURN(const std::unique_ptr<IngestServer> ingest,
                    StartIngest(settings, doors,
                                {clock, *store, *profiles, *store, nodes, series, commits, registry,
                                 &issues, cluster ? &cluster->pods() : nullptr, replicas.get()}));
 
   // query
-  ASSIGN_OR_RETURN(const Console console, Console::Open(settings.console_dir));
-  if (!console.built()) LogInfo("no console was built: a plain page takes its place");
-  const std::vector<Check> checks = {{"ingest", [&] { return ingest->Stalled(clock.BootNs()); }},
-                                     {"store", [&] { return Unreadable(*store); }}};
-  ASSIGN_OR_RETURN(const std::unique_ptr<ApiServer> api,
-                   StartApi(settings, doors,
-                            {*store, *profiles, nodes, *config, issues, *tasks, series, commits,
-                             registry, clock, checks, console, replicas.get()}));
+  ASSIGN_OR_RETURN(const Console console, OpenConsole(settings));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<ApiServer> api,
+      StartApi(settings, doors,
+               {*store, *profiles, nodes, *config, issues, *tasks, series, commits, registry, clock,
+                ChecksOf(clock, *ingest, *store), console, replicas.get()}));
   if (replicas) replicas->Announce(api->address(), ingest->address());
   RETURN_IF_ERROR(Announce(settings, api->address(), ingest->address()));
   ServeUntilSignal(signals, *ingest, *api);
