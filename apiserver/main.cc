@@ -154,8 +154,10 @@ std::function<bool()> TurnOf(const Replicas* replicas) {
   return [replicas] { return replicas->turn(); };
 }
 
-// For scripts and for people.
-absl::Status Announce(const Settings& settings, const std::string& http, const std::string& grpc) {
+// For the other apiservers, for scripts and for people.
+absl::Status Announce(const Settings& settings, Replicas* replicas, const std::string& http,
+                      const std::string& grpc) {
+  if (replicas != nullptr) replicas->Announce(http, grpc);
   LogInfo(fmt::format("apiserver {}: http {}, grpc {}, store {}", HUATUO_VERSION, http, grpc,
                       settings.store));
   return WriteAddresses(settings.data_dir, http, grpc);
@@ -238,8 +240,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
       StartApi(settings, doors,
                {*store, *profiles, nodes, *config, issues, *tasks, series, commits, registry, clock,
                 ChecksOf(clock, *ingest, *store), console, replicas.get()}));
-  if (replicas) replicas->Announce(api->address(), ingest->address());
-  RETURN_IF_ERROR(Announce(settings, api->address(), ingest->address()));
+  RETURN_IF_ERROR(Announce(settings, replicas.get(), api->address(), ingest->address()));
   ServeUntilSignal(signals, *ingest, *api);
   return absl::OkStatus();
 }
