@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <sstream>
 #include <utility>
@@ -100,6 +101,20 @@ Answer ParseHead(const std::string& head) {
     answer.headers[name] = line.substr(colon + 2, line.size() - colon - 3);
   }
   return answer;
+}
+
+std::string Unzip(const std::string& bytes) {
+  z_stream stream{};
+  inflateInit2(&stream, 15 + 16);
+  std::string text(8 << 20, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(text.data());
+  stream.avail_out = static_cast<uInt>(text.size());
+  const int result = inflate(&stream, Z_FINISH);
+  text.resize(stream.total_out);
+  inflateEnd(&stream);
+  return result == Z_STREAM_END && stream.avail_in == 0 ? text : "not gzip";
 }
 
 }  // namespace huatuo

@@ -41,4 +41,7 @@ class Client {
 
 Answer ParseHead(const std::string& head);
 
+// What `bytes`, one whole gzip stream of at most 8 MiB of text, hold; "not gzip" otherwise.
+std::string Unzip(const std::string& bytes);
+
 }  // namespace huatuo

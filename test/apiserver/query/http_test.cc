@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -11,20 +10,6 @@ namespace huatuo {
 namespace {
 
 using std::chrono::milliseconds;
-
-std::string Unzip(const std::string& bytes) {
-  z_stream stream{};
-  inflateInit2(&stream, 15 + 16);
-  std::string text(1 << 20, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(text.data());
-  stream.avail_out = static_cast<uInt>(text.size());
-  const int result = inflate(&stream, Z_FINISH);
-  text.resize(stream.total_out);
-  inflateEnd(&stream);
-  return result == Z_STREAM_END ? text : "not gzip";
-}
 
 TEST_CASE("one connection carries many requests, also sent together") {
   Bed bed;

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <catch2/catch.hpp>
 
@@ -22,20 +21,6 @@ std::string Expected() {
         "huatuo_node_level{{node=\"big\",region=\"dev\",of=\"{}\"}} {}.5 1795000000250\n", of, of);
   }
   return text;
-}
-
-std::string Unzip(const std::string& bytes) {
-  z_stream stream{};
-  inflateInit2(&stream, 15 + 16);
-  std::string text(8 << 20, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(text.data());
-  stream.avail_out = static_cast<uInt>(text.size());
-  const int result = inflate(&stream, Z_FINISH);
-  text.resize(stream.total_out);
-  inflateEnd(&stream);
-  return result == Z_STREAM_END && stream.avail_in == 0 ? text : "not gzip";
 }
 
 double Sample(Bed& bed, const std::string& name, const std::string& route) {
