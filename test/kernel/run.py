@@ -54,8 +54,8 @@ def parse():
     parser.add_argument("targets", nargs="*", default=["5.10", "6.1", "here"],
                         help="SERIES[:v1|:v2|:hybrid], here, or all")
     parser.add_argument("--case", action="append", default=[], help="only this one; repeatable")
-    parser.add_argument("--brief", action="append", default=[], metavar="TARGET",
-                        help="leave out, there, the cases for which one kernel is enough; repeatable")
+    parser.add_argument("--spread", action="store_true",
+                        help="a case on two of the kernels, the first one and another; on one, where it says that is enough")
     parser.add_argument("--matrix", metavar="FILE",
                         help="write what this run and those before it found on these kernels")
     parser.add_argument("--record", metavar="FOLDER", type=Path, help="keep CASE-TARGET.recording of each case there")
@@ -165,9 +165,9 @@ def on_this_kernel(options, selected):
 
 
 def run_here(options, selected):
-    """Counts of this kernel."""
+    """Counts of this kernel, and the names of the cases that passed."""
     if options.results:
-        return on_this_kernel(options, selected)
+        return on_this_kernel(options, selected), set()
     # Namespaces are entered for good, and other targets may follow: a process of its own.
     with tempfile.NamedTemporaryFile(prefix="huatuo-kernel-") as file:
         wanted = [flag for c in selected for flag in ("--case", c.id)]
@@ -176,19 +176,28 @@ def run_here(options, selected):
         results = [json.loads(line) for line in here.lines(Path(file.name))]
         missing = selected[len(results):]
         matrix.record("here", results, missing)
-        return Counter(result["outcome"] for result in results) + Counter(FAILED=len(missing))
+        passed = {result["case"] for result in results if result["outcome"] in ("ok", "unstable")}
+        return Counter(result["outcome"] for result in results) + Counter(FAILED=len(missing)), passed
 
 
-def run_guests(targets, options, selected):
+def left_to_others(case, target, targets, passed_here):
+    """Why --spread does not run a case on this one of the guests' kernels, or None."""
+    if case.once and (case.id in passed_here or target != targets[-1]):
+        return f"one kernel is enough: {case.once}"
+    return "passed on this machine's kernel" if target != targets[0] and case.id in passed_here else None
+
+
+def run_guests(targets, options, selected, passed_here):
     """Counts of each kernel. A guest keeps one CPU busy."""
     counts = {target: Counter() for target in targets}
     jobs, again = [], []
     for target in targets:
-        left_out = [c for c in selected if c.once and target in options.brief]
-        for case in left_out:
-            print(f"skipped  {target} {case.id}: one kernel is enough: {case.once}", flush=True)
-        counts[target]["skipped"] += len(left_out)
-        jobs += boots(target, [c for c in selected if c not in left_out])
+        reasons = {c: left_to_others(c, target, targets, passed_here) if options.spread else None for c in selected}
+        for case, reason in reasons.items():
+            if reason:
+                print(f"skipped  {target} {case.id}: {reason}", flush=True)
+                counts[target]["skipped"] += 1
+        jobs += boots(target, [c for c in selected if not reasons[c]])
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for (target, boot, _), (found, failed) in zip(jobs, pool.map(lambda job: in_one_boot(*job, options), jobs)):
             counts[target] += found
@@ -214,12 +223,13 @@ def main():
     if not os.environ.get("HUATUO_VM"):
         subprocess.run([ROOT / "scripts/install", "test"], check=True)
     selected = select(options.case)
-    counts = run_guests([target for target in options.targets if target != "here"], options, selected)
+    counts, passed_here = {}, set()
     # This machine's kernel has its turn alone: who waits how long is what some cases measure.
     if "here" in options.targets:
         if not options.results:
             print(f"here: {platform.release()}", flush=True)
-        counts["here"] = run_here(options, selected)
+        counts["here"], passed_here = run_here(options, selected)
+    counts |= run_guests([target for target in options.targets if target != "here"], options, selected, passed_here)
     total = sum(counts.values(), Counter())
     if options.matrix:
         matrix.write(options.matrix, options.targets, select([]))
