@@ -9,16 +9,20 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "apiserver/ingest/catalogs.h"
+#include "apiserver/ingest/connections.h"
 #include "apiserver/ingest/ingest_metrics.h"
 #include "apiserver/ingest/join_tokens.h"
 #include "apiserver/ingest/profile_session.h"
+#include "apiserver/ingest/received.h"
 #include "apiserver/ingest/session.h"
 #include "apiserver/ingest/stream.h"
 #include "apiserver/ingest/tls_credentials.h"
@@ -39,6 +43,10 @@ constexpr std::chrono::seconds kGrace{2};
 // Around a profile of the largest size.
 constexpr size_t kEnvelopeBytes = 64;
 constexpr size_t kMaxCollectorId = 64;
+// Received by the kernel, and not yet taken from it.
+constexpr size_t kBufferedBytes = 16 << 20;
+// At 10 Gbit/s 125 MB arrive in between.
+constexpr std::chrono::milliseconds kLook{100};
 
 using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
@@ -91,6 +99,11 @@ std::shared_ptr<grpc::ServerCredentials> Credentials(const IngestOptions& option
   return TlsCredentials(options.certificates);
 }
 
+std::string HostCounters() {
+  std::ifstream file("/proc/self/net/netstat");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 // What both kinds of streams need.
 struct Parts {
   Shared events;
@@ -104,7 +117,8 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
       : options_(options),
         parts_(parts),
         certified_(options.certificates && !options.certificates->Get()->client_ca.empty()),
-        meters_(options.rates) {}
+        meters_(options.rates),
+        connections_(2 * options.max_message_bytes + kBufferedBytes) {}
 
   Reactor* Connect(grpc::CallbackServerContext* context) override {
     return Open(*context, streams_, options_.max_message_bytes,
@@ -133,6 +147,14 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
     profile_streams_.EndSilent(opened_ns);
   }
 
+  void EndEndless(uint16_t port) {
+    if (!connections_.Unexplained(ReceivedByHost(HostCounters()))) return;
+    const auto excessive = connections_.Excessive(ReceivedByPeer(port), Stream::NowNs());
+    if (excessive.empty()) return;
+    streams_.EndEndless(excessive);
+    profile_streams_.EndEndless(excessive);
+  }
+
  private:
   using Start = std::function<std::shared_ptr<Exchange>(Stream& stream, Stream::Allow allow,
                                                         const std::string& collector)>;
@@ -142,7 +164,9 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
     Peer peer = PeerOf(context, certified_);
     const absl::Status known = Tokens()->Check(peer.authorization);
     if (!known.ok()) return Refuse("identity", known);
-    const auto stream = std::make_shared<Stream>(parts_.events.metrics, streams, max_message_bytes);
+    const auto stream = std::make_shared<Stream>(parts_.events.metrics, streams,
+                                                 connections_.Of(context.peer(), Stream::NowNs()),
+                                                 max_message_bytes);
     if (!streams.Add(stream, options_.max_streams)) {
       return Refuse("too_many",
                     ResourceExhausted(fmt::format("streams: more than {}", options_.max_streams)));
@@ -174,6 +198,7 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
   const Parts parts_;
   const bool certified_;  // nodes show certificates
   NodeMeters meters_;
+  Connections connections_;
   Streams streams_;
   Streams profile_streams_;
 };
@@ -212,7 +237,7 @@ struct IngestServer::State {
                                        .streams = metrics}}) {}
 
   absl::Status Listen(const IngestOptions& options);
-  void KeepTidy();
+  void Every(std::chrono::milliseconds period, const std::function<void()>& act);
   void Tidy();
 
   const IngestSinks sinks;
@@ -231,6 +256,8 @@ struct IngestServer::State {
   std::condition_variable wake;
   bool stop = false;
   std::thread tidier;
+  // One of its own: tidying may wait for the store.
+  std::thread watcher;
 };
 
 absl::Status IngestServer::State::Listen(const IngestOptions& options) {
@@ -258,15 +285,19 @@ absl::Status IngestServer::State::Listen(const IngestOptions& options) {
   if (!server || port == 0)
     return Unavailable(fmt::format("listen: {}: not possible", options.listen));
   address = options.listen.substr(0, options.listen.rfind(':') + 1) + std::to_string(port);
-  tidier = std::thread([this] { KeepTidy(); });
+  tidier = std::thread([this] { Every(std::chrono::seconds(1), [this] { Tidy(); }); });
+  watcher = std::thread([this, port = static_cast<uint16_t>(port)] {
+    Every(kLook, [this, port] { service.EndEndless(port); });
+  });
   return absl::OkStatus();
 }
 
-void IngestServer::State::KeepTidy() {
+void IngestServer::State::Every(std::chrono::milliseconds period,
+                                const std::function<void()>& act) {
   std::unique_lock lock(mutex);
-  while (!wake.wait_for(lock, std::chrono::seconds(1), [this] { return stop; })) {
+  while (!wake.wait_for(lock, period, [this] { return stop; })) {
     lock.unlock();
-    Tidy();
+    act();
     lock.lock();
   }
 }
@@ -306,6 +337,7 @@ void IngestServer::Shutdown() {
   }
   state_->wake.notify_all();
   state_->tidier.join();
+  state_->watcher.join();
   state_->service.EndAll(Unavailable("the apiserver is going down"));
   state_->server->Shutdown(std::chrono::system_clock::now() + kGrace);
   state_->server->Wait();

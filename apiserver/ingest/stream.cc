@@ -13,6 +13,8 @@ namespace {
 
 // A node that is sent more than this without reading any of it has stopped reading.
 constexpr size_t kMaxUnsent = 1000;
+// Of gRPC, before each message.
+constexpr size_t kPrefixBytes = 5;
 
 std::string Bytes(const grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
@@ -56,6 +58,10 @@ void Streams::EndSilent(int64_t opened_ns) {
   for (const auto& stream : Open()) stream->EndIfSilent(opened_ns);
 }
 
+void Streams::EndEndless(const std::set<std::string>& peers) {
+  for (const auto& stream : Open()) stream->EndIfOf(peers);
+}
+
 int64_t Stream::NowNs() {
   return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -67,6 +73,7 @@ void Stream::Open(std::shared_ptr<Exchange> exchange) {
 }
 
 absl::StatusOr<Exchange::Next> Stream::Receive() {
+  connection_->taken_bytes += incoming_.Length() + kPrefixBytes;
   if (incoming_.Length() > max_message_bytes_) {
     metrics_.StreamRefused("too_large");
     return InvalidArgument(
@@ -150,12 +157,22 @@ void Stream::End(const absl::Status& status) {
 
 void Stream::EndIfSilent(int64_t opened_ns) {
   if (heard_ || opened_ns_ > opened_ns) return;
+  Refuse("silent", absl::DeadlineExceededError("stream: nothing was said after it was opened"));
+}
+
+void Stream::EndIfOf(const std::set<std::string>& peers) {
+  if (!peers.contains(connection_->peer)) return;
+  Refuse("too_large", InvalidArgument(fmt::format("message: has not ended: at most {} bytes",
+                                                  max_message_bytes_)));
+}
+
+void Stream::Refuse(std::string_view cause, const absl::Status& status) {
   {
     const std::lock_guard lock(mutex_);
     if (end_) return;
   }
-  metrics_.StreamRefused("silent");
-  End(absl::DeadlineExceededError("stream: nothing was said after it was opened"));
+  metrics_.StreamRefused(cause);
+  End(status);
 }
 
 void Stream::FinishIfIdle() {

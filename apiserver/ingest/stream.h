@@ -12,10 +12,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "apiserver/ingest/connections.h"
 #include "apiserver/ingest/exchange.h"
 #include "apiserver/ingest/ingest_metrics.h"
 #include "apiserver/ingest/node_meter.h"
@@ -34,6 +37,8 @@ class Streams {
   void EndAll(const absl::Status& status);
   // Ends those that have sent nothing since they were opened, before `opened_ns` (Stream::NowNs).
   void EndSilent(int64_t opened_ns);
+  // Ends those of these connections, which bring a message without an end.
+  void EndEndless(const std::set<std::string>& peers);
 
  private:
   std::vector<std::shared_ptr<Stream>> Open();
@@ -47,8 +52,12 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
                public std::enable_shared_from_this<Stream> {
  public:
   using Allow = std::function<absl::Status(const std::string& node)>;
-  Stream(IngestMetrics& metrics, Streams& streams, size_t max_message_bytes)
-      : metrics_(metrics), streams_(streams), max_message_bytes_(max_message_bytes) {}
+  Stream(IngestMetrics& metrics, Streams& streams, std::shared_ptr<Connection> connection,
+         size_t max_message_bytes)
+      : metrics_(metrics),
+        streams_(streams),
+        connection_(std::move(connection)),
+        max_message_bytes_(max_message_bytes) {}
 
   // What an exchange in these messages needs of this stream.
   template <typename ToNode>
@@ -82,6 +91,7 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
   // Ends it with `status` once what is being written has been sent; the first status counts.
   void End(const absl::Status& status);
   void EndIfSilent(int64_t opened_ns);
+  void EndIfOf(const std::set<std::string>& peers);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -94,6 +104,8 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
     bool is_ack = false;
   };
 
+  // As End, for what a node must not do; counted as `cause`.
+  void Refuse(std::string_view cause, const absl::Status& status);
   absl::StatusOr<Exchange::Next> Receive();
   void Send(Outgoing message);
   void Resume();
@@ -102,6 +114,7 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
 
   IngestMetrics& metrics_;
   Streams& streams_;
+  const std::shared_ptr<Connection> connection_;
   const size_t max_message_bytes_;
   const int64_t opened_ns_ = NowNs();
   std::atomic<bool> heard_ = false;

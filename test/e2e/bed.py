@@ -86,6 +86,11 @@ class Process:
     def text(self):
         return self.log.read_text(encoding="utf-8", errors="replace")
 
+    def memory(self, field="VmRSS"):
+        """Bytes; VmHWM is the most that it ever had."""
+        status = Path(f"/proc/{self.popen.pid}/status").read_text(encoding="utf-8")
+        return int(re.search(rf"{field}:\s+(\d+)", status)[1]) << 10
+
     def signal(self, number):
         """To all of its group, also when the first one has ended."""
         with contextlib.suppress(ProcessLookupError):

@@ -9,8 +9,12 @@ import threading
 import time
 
 import fleet as fleets
+import http2
 from bed import Api, equal, expect, wait_until
 from security import Witness
+
+# What gRPC may keep unless told otherwise.
+GRPC_MEMORY = 1 << 30
 
 
 def connect(bed, offender, timeout=30):
@@ -203,4 +207,23 @@ def huge_message(bed):
     equal(ends, {"RESOURCE_EXHAUSTED"}, f"how streams of a node with huge messages end: {found['ends']}")
 
 
-CASES = [http_floods, slow_loris, odd_requests, node_floods, huge_message]
+def endless_message(bed):
+    """A node that sends a message of 4 GB is told so long before its end, and before gRPC has no memory for others."""
+    server = bed.apiserver("--store", "memory")
+    witness, bystander = Witness(bed), Bystander(bed)
+    before = server.memory("VmHWM")
+    for method in ("Connect", "Profiles", "Connect"):
+        call = http2.Call(bed.grpc, f"/huatuo.v1.Ingest/{method}")
+        sent = call.send_message_of((1 << 32) - 1)
+        call.close()
+        expect(call.ended and "message: has not ended" in call.ended, f"{sent} bytes were taken, then: {call.ended}")
+        bed.note(f"{method}: ended after {sent >> 20} MiB")
+    grown = server.memory("VmHWM") - before
+    bed.note(f"{grown >> 20} MiB of memory")
+    expect(grown < GRPC_MEMORY / 2, f"{grown} bytes of memory")
+    equal(sum(bed.metrics("huatuo_apiserver_streams_refused_total", cause="too_large")), 3, "streams that are counted as too large")
+    bystander.undisturbed(bed)
+    witness.unmoved()
+
+
+CASES = [http_floods, slow_loris, odd_requests, node_floods, huge_message, endless_message]
