@@ -147,6 +147,14 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
     profile_streams_.EndSilent(opened_ns);
   }
 
+  // Those that were let in by a token which is not in the file any more.
+  void EndStrangers() {
+    const auto tokens = Tokens();
+    if (std::exchange(asked_, tokens) == tokens) return;
+    streams_.EndStrangers();
+    profile_streams_.EndStrangers();
+  }
+
   void EndEndless(uint16_t port) {
     if (!connections_.Unexplained(ReceivedByHost(HostCounters()))) return;
     const auto excessive = connections_.Excessive(ReceivedByPeer(port), Stream::NowNs());
@@ -177,7 +185,10 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
         *stream,
         [this, weak, peer = std::move(peer)](const std::string& node) {
           RETURN_IF_ERROR(AllowNode(*Tokens(), peer, node));
-          if (const auto self = weak.lock()) self->Meter(meters_.Of(node, Stream::NowNs()));
+          if (const auto self = weak.lock()) {
+            self->Meter(meters_.Of(node, Stream::NowNs()));
+            self->Identify([this, peer, node] { return AllowNode(*Tokens(), peer, node); });
+          }
           return absl::OkStatus();
         },
         collector));
@@ -196,7 +207,8 @@ class Service : public v1::Ingest::WithRawCallbackMethod_Connect<
 
   const IngestOptions options_;
   const Parts parts_;
-  const bool certified_;  // nodes show certificates
+  const bool certified_;                     // nodes show certificates
+  std::shared_ptr<const JoinTokens> asked_;  // by EndStrangers
   NodeMeters meters_;
   Connections connections_;
   Streams streams_;
@@ -304,6 +316,7 @@ void IngestServer::State::Every(std::chrono::milliseconds period,
 
 void IngestServer::State::Tidy() {
   service.EndSilent();
+  service.EndStrangers();
   sinks.series.Sweep();
   const SeriesTable::Counts counts = sinks.series.counts();
   metrics.Series(counts.series, counts.samples, counts.refused_series, counts.conflicting,

@@ -58,6 +58,10 @@ void Streams::EndSilent(int64_t opened_ns) {
   for (const auto& stream : Open()) stream->EndIfSilent(opened_ns);
 }
 
+void Streams::EndStrangers() {
+  for (const auto& stream : Open()) stream->EndIfStranger();
+}
+
 void Streams::EndEndless(const std::set<std::string>& peers) {
   for (const auto& stream : Open()) stream->EndIfOf(peers);
 }
@@ -158,6 +162,22 @@ void Stream::End(const absl::Status& status) {
 void Stream::EndIfSilent(int64_t opened_ns) {
   if (heard_ || opened_ns_ > opened_ns) return;
   Refuse("silent", absl::DeadlineExceededError("stream: nothing was said after it was opened"));
+}
+
+void Stream::Identify(std::function<absl::Status()> allowed) {
+  const std::lock_guard lock(mutex_);
+  allowed_ = std::move(allowed);
+}
+
+void Stream::EndIfStranger() {
+  std::function<absl::Status()> allowed;
+  {
+    const std::lock_guard lock(mutex_);
+    allowed = allowed_;
+  }
+  if (!allowed) return;
+  const absl::Status status = allowed();
+  if (!status.ok()) Refuse("identity", status);
 }
 
 void Stream::EndIfOf(const std::set<std::string>& peers) {

@@ -37,6 +37,8 @@ class Streams {
   void EndAll(const absl::Status& status);
   // Ends those that have sent nothing since they were opened, before `opened_ns` (Stream::NowNs).
   void EndSilent(int64_t opened_ns);
+  // Ends those whose node may not have one any more.
+  void EndStrangers();
   // Ends those of these connections, which bring a message without an end.
   void EndEndless(const std::set<std::string>& peers);
 
@@ -85,12 +87,15 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
 
   // From now on what is received is counted there. To be called by the exchange, in Receive.
   void Meter(std::shared_ptr<NodeMeter> meter) { meter_ = std::move(meter); }
+  // How to ask whether its node may still have it.
+  void Identify(std::function<absl::Status()> allowed);
 
   // Begins to read; the stream stays alive until OnDone.
   void Open(std::shared_ptr<Exchange> exchange);
   // Ends it with `status` once what is being written has been sent; the first status counts.
   void End(const absl::Status& status);
   void EndIfSilent(int64_t opened_ns);
+  void EndIfStranger();
   void EndIfOf(const std::set<std::string>& peers);
 
   void OnReadDone(bool ok) override;
@@ -124,7 +129,8 @@ class Stream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer outgoing_;
 
-  std::mutex mutex_;  // of all below
+  std::mutex mutex_;                       // of all below
+  std::function<absl::Status()> allowed_;  // null: it has not said which node it is
   std::deque<Outgoing> queue_;
   bool writing_ = false;
   bool paused_ = false;

@@ -26,8 +26,6 @@ class EventConnection final : public Connection,
                               public EventStream,
                               public std::enable_shared_from_this<EventConnection<Stream>> {
  public:
-  using StreamStart = std::function<void(std::shared_ptr<EventStream>)>;
-
   EventConnection(ServerCore& core, Stream stream, AddressPlaces::Place place)
       : core_(core),
         place_(std::move(place)),
@@ -37,8 +35,9 @@ class EventConnection final : public Connection,
   }
   ~EventConnection() override { core_.connections.Remove(this); }
 
-  // Sends `text`, the head of the reply and what comes first, and lets `start` send the rest.
-  void Start(std::string text, const StreamStart& start);
+  // Sends `text`, the head of the reply and what comes first, and lets `response.stream` send the
+  // rest.
+  void Start(std::string text, const Response& response);
 
   void Stop() override;
   void Abort() override;
@@ -56,6 +55,8 @@ class EventConnection final : public Connection,
   static constexpr size_t kWriteBytes = 64 << 10;
   static constexpr std::string_view kEndEvent =
       "event: end\ndata: {\"reason\":\"the server stops\"}\n\n";
+  static constexpr std::string_view kNotAllowedEvent =
+      "event: end\ndata: {\"reason\":\"the token is no longer what it was\"}\n\n";
 
   std::shared_ptr<EventConnection> Self() { return this->shared_from_this(); }
   boost::beast::tcp_stream& Tcp() { return boost::beast::get_lowest_layer(stream_); }
@@ -70,6 +71,8 @@ class EventConnection final : public Connection,
   void Flush();
   void OnFlushed(const Error& error);
   void EndStream();
+  // After these last words.
+  void End(std::string_view event);
 
   ServerCore& core_;
   const AddressPlaces::Place place_;
@@ -79,6 +82,7 @@ class EventConnection final : public Connection,
   bool writing_ = false;
   boost::asio::steady_timer tick_;
   std::function<void(Wake)> wake_;
+  std::function<bool()> still_allowed_;
   std::string in_flight_;
   char discarded_[4096];
   std::atomic<bool> open_{true};           // any thread
@@ -88,13 +92,14 @@ class EventConnection final : public Connection,
 };
 
 template <class Stream>
-void EventConnection<Stream>::Start(std::string text, const StreamStart& start) {
+void EventConnection<Stream>::Start(std::string text, const Response& response) {
   core_.counts.watches.Increment();
+  still_allowed_ = response.still_allowed;
   Send(std::move(text));
   Tcp().expires_never();
   ReadUntilGone();
   Tick();
-  start(Self());
+  response.stream(Self());
 }
 
 template <class Stream>
@@ -112,6 +117,7 @@ void EventConnection<Stream>::Tick() {
   tick_.async_wait([weak = this->weak_from_this()](const Error& error) {
     const auto self = weak.lock();
     if (error || !self || !self->open_) return;
+    if (self->still_allowed_ && !self->still_allowed_()) return self->End(kNotAllowedEvent);
     if (self->wake_) self->wake_(Wake::kTick);
     self->Tick();
   });
@@ -181,9 +187,14 @@ void EventConnection<Stream>::Run(std::function<void()> work) {
 
 template <class Stream>
 void EventConnection<Stream>::Stop() {
+  End(kEndEvent);
+}
+
+template <class Stream>
+void EventConnection<Stream>::End(std::string_view event) {
   // Once by the server, and once by the connection that this one came from.
   if (stopped_.exchange(true)) return;
-  Send(std::string(kEndEvent));
+  Send(std::string(event));
   Close();
 }
 

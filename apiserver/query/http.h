@@ -57,6 +57,8 @@ struct Response {
   std::string body;
   // When set, `body` is only the beginning, and this is called once with the open stream.
   std::function<void(std::shared_ptr<EventStream>)> stream;
+  // Whether who asked for the stream may still have it; asked at each heartbeat. Empty: yes.
+  std::function<bool()> still_allowed;
   // When set, `body` is only the beginning. Appends what follows, a piece of bounded size; false
   // when that was the last. Called on worker threads, one call at a time, the next when the client
   // has taken the piece; destroyed early when the client goes.

@@ -339,7 +339,7 @@ void HttpConnection<Stream>::HandOver(const Response& response) {
   auto events =
       std::make_shared<EventConnection<Stream>>(core_, std::move(stream_), std::move(place_));
   successor_ = events;
-  events->Start((std::ostringstream() << head.base()).str() + response.body, response.stream);
+  events->Start((std::ostringstream() << head.base()).str() + response.body, response);
   if (stopping_) events->Stop();
 }
 

@@ -106,6 +106,17 @@ Response Router::operator()(const Request& request) const {
   return response;
 }
 
+std::function<bool()> Router::StillAllowed(const Route& route, const Call& call) const {
+  Request request = call.request;
+  request.body.clear();
+  return [authorize = gate_.authorize, request = std::move(request), caller = call.caller,
+          least = route.role] {
+    if (least == Role::kPublic) return true;
+    const Caller now = authorize(request);
+    return now.name == caller.name && now.role >= least && now.namespaces == caller.namespaces;
+  };
+}
+
 Response Router::Serve(const Request& request, Match match, Caller caller) const {
   if (!match.route && match.allow.empty()) {
     return Problem(404, fmt::format("no such path: {}", request.path));
@@ -124,6 +135,7 @@ Response Router::Serve(const Request& request, Match match, Caller caller) const
   } else if (auto values = ReadParams(route.params, request, response)) {
     call.params = std::move(*values);
     response = route.run(call);
+    if (response.stream) response.still_allowed = StillAllowed(route, call);
   }
   if (gate_.audit != nullptr && route.role > Role::kViewer) Audit(call, route, response);
   return response;

@@ -76,6 +76,8 @@ class Router {
   };
   Match Find(const Request& request) const;
   Response Serve(const Request& request, Match match, Caller caller) const;
+  // Of a stream: whether its caller is still who it was.
+  std::function<bool()> StillAllowed(const Route& route, const Call& call) const;
   // The refusal, when there is one.
   static std::optional<Response> Admit(const Route& route, const Caller& caller);
   std::optional<Response> Limit(const Request& request, const Caller& caller) const;

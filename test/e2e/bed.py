@@ -168,7 +168,9 @@ class Watch:
 
     def __init__(self, api, query=""):
         # pylint: disable-next=consider-using-with
-        self.reply = urllib.request.urlopen(api.base + "/api/v1/events/watch" + query, timeout=60)
+        self.reply = urllib.request.urlopen(urllib.request.Request(
+            api.base + "/api/v1/events/watch" + query,
+            headers={"Authorization": f"Bearer {api.token}"} if api.token else {}), timeout=60)
         self.content_type = self.reply.headers["Content-Type"]
         self.arrived = []
         self.thread = threading.Thread(target=self.read, daemon=True)

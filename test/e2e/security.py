@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import urllib.error
 
-from bed import APISERVER, Api, Stream, equal, expect, wait_until
+from bed import APISERVER, Api, Stream, Watch, equal, expect, wait_until
 from start import refused
 
 TOKEN = "0123456789abcdef0123"
@@ -168,6 +168,12 @@ def join_tokens(bed):
     kept_out(bed, "liar", "node: the join token is for another one", "--token-file", token["another"])
     kept_out(bed, "lost", "none: cannot be read", "--token-file", bed.folder / "none")
     comes_in(bed, "wrong", "--token-file", token["good"])
+    before = sum(bed.metrics("huatuo_apiserver_streams_refused_total", cause="identity"))
+    bed.collector("--token-file", token["another"], "--only", "self", node="another", spool="spool-another")
+    wait_until(lambda: bed.api.connected("another"), "the node of the other token is connected")
+    put(tokens, f"{TOKEN}\n")
+    wait_until(lambda: not bed.api.connected("another"), "the stream of a token that was taken out is ended")
+    expect(sum(bed.metrics("huatuo_apiserver_streams_refused_total", cause="identity")) > before, "it is not counted")
     refused = sum(bed.metrics("huatuo_apiserver_streams_refused_total"))
     expect(refused >= 4, f"streams that /metrics says were refused: {refused}")
     witness.unmoved()
@@ -239,8 +245,12 @@ def new_token(bed):
     wait_until(lambda: reloads(bed, "api_tokens_file", "refused") == 1, "the bad file is counted")
     equal(Api(bed.http, token=second).request("/api/v1/events")[0], 200, "a token of the file before")
     expect("line 5: name: 1 to 64 of [A-Za-z0-9._@-] are accepted" in server.text(), "the log does not say what is wrong")
+    watches = [Watch(Api(bed.http, token=token), query) for token, query in ((first, ""), (second, "?namespace=shop"))]
     put(file, f"tokens:\n{entry}")
     wait_until(lambda: Api(bed.http, token=second).request("/api/v1/events")[0] == 401, "the token is gone")
+    wait_until(lambda: [d["reason"] for _, d in watches[1].arrived] == ["the token is no longer what it was"],
+               "the stream of events of the token that is gone ends")
+    equal(watches[0].arrived, [], "what the other stream of events was told")
     equal(reloads(bed, "api_tokens_file", "used"), 2, "files that were used")
     for words, why in ((["--role", "admin"], "--name: needed"), (["--name", "x", "--role", "root"], "--role: needed"),
                        (["--name", "x", "--role", "viewer", "--expires", "soon"], "expires: a time like")):

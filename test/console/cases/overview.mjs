@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The numbers of the first page are those of the API.
 import assert from "node:assert/strict";
-import { equalSoon } from "../soon.mjs";
+import { equalSoon, soon } from "../soon.mjs";
 
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
@@ -46,8 +46,8 @@ async function chart(browser, note) {
 async function hover(browser) {
   const page = await browser.open("/?from=-15m");
   await page.locator(".legend a").first().waitFor();
-  const plot = page.locator(".u-over");
-  const box = await plot.boundingBox();
+  // It is nowhere while it is drawn anew, when its data come.
+  const box = await soon(() => page.locator(".u-over").boundingBox(), "the chart has a place");
   await page.mouse.move(box.x + box.width / 2, box.y + 20);
   await page.locator(".hover", { hasText: /–/ }).waitFor();
   await page.mouse.move(box.x + 0.3 * box.width, box.y + 20);
