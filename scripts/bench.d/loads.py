@@ -60,6 +60,41 @@ def iperf3(seconds):
     return json.loads(text)["end"]["sum_received"]["bits_per_second"]
 
 
+class Postgres:
+    """A server of the distribution in a folder below `folder`, with pgbench's tables, while this is entered. It does not
+    wait for the disk, which many may share."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder) / "postgres"
+        self.process = None
+
+    def __enter__(self):
+        self.folder.mkdir()
+        # Its user must reach the folder.
+        os.chmod(self.folder.parent, 0o711)
+        # pylint: disable-next=consider-using-with
+        self.process = subprocess.Popen([ROOT / "test/postgres.sh", self.folder, "fsync=off", "max_wal_size=8GB"],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while subprocess.run(["pg_isready", "-q", "-h", self.folder], check=False).returncode:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"PostgreSQL ended with {self.process.returncode}")
+            time.sleep(0.1)
+        self.pgbench("-i", "-q", "-s", "10")
+        return self
+
+    def pgbench(self, *words):
+        return output("pgbench", "-h", str(self.folder), "-U", "huatuo", *words, "postgres")
+
+    def transactions(self, count):
+        """Transactions a second of four clients, so many each."""
+        text = self.pgbench("-n", "-c", "4", "-j", "2", "-t", str(count))
+        return float(re.search(r"tps = ([\d.]+)", text)[1])
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+
+
 class Beside:
     """A shell command that runs while this is entered. Its output goes to `log`."""
 
