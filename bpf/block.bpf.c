@@ -218,6 +218,19 @@ static __always_inline int on_freeze(struct request_queue *queue)
 	return 0;
 }
 
+/* Since f1be1788a32e in 6.13, and in 6.12.y: the kernel's own calls go there at once. */
+SEC("fentry/__blk_freeze_queue_start")
+int BPF_PROG(block_freeze_inner_fentry, struct request_queue *queue)
+{
+	return on_freeze(queue);
+}
+
+SEC("kprobe/__blk_freeze_queue_start")
+int BPF_KPROBE(block_freeze_inner_kprobe, struct request_queue *queue)
+{
+	return on_freeze(queue);
+}
+
 SEC("fentry/blk_freeze_queue_start")
 int BPF_PROG(block_freeze_fentry, struct request_queue *queue)
 {

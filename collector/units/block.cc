@@ -217,19 +217,21 @@ class Block : public SubjectInstance {
 constexpr auto kOpen = &OpenCounting<block_bpf, Block>;
 
 constexpr std::string_view kNoFreezes = "huatuo_node_disk_freezes_total";
+constexpr std::string_view kFentryInner[] = {"block_rq_complete_btf", "block_freeze_inner_fentry"};
 constexpr std::string_view kFentry[] = {"block_rq_complete_btf", "block_freeze_fentry"};
+constexpr std::string_view kKprobeInner[] = {"block_rq_complete_btf", "block_freeze_inner_kprobe"};
 constexpr std::string_view kKprobe[] = {"block_rq_complete_btf", "block_freeze_kprobe"};
 constexpr std::string_view kTyped[] = {"block_rq_complete_btf"};
 constexpr std::string_view kRaw[] = {"block_rq_complete_raw"};
 constexpr Mechanism kMechanisms[] = {
-    {"tp_btf+fentry", "", kOpen, kFentry},
-    {"tp_btf+kprobe", "", kOpen, kKprobe},
-    {"tp_btf", kNoFreezes, kOpen, kTyped},
-    {"raw_tp", kNoFreezes, kOpen, kRaw},
+    // The newer function first: where there is none, the kernel calls the older one itself.
+    {"tp_btf+fentry", "", kOpen, kFentryInner}, {"tp_btf+fentry", "", kOpen, kFentry},
+    {"tp_btf+kprobe", "", kOpen, kKprobeInner}, {"tp_btf+kprobe", "", kOpen, kKprobe},
+    {"tp_btf", kNoFreezes, kOpen, kTyped},      {"raw_tp", kNoFreezes, kOpen, kRaw},
 };
 
 constexpr MetricSource kSources[] = {
-    {"huatuo_node_disk_freezes_total", "blk_freeze_queue_start"},
+    {"huatuo_node_disk_freezes_total", "__blk_freeze_queue_start or blk_freeze_queue_start"},
     {"", "block_rq_complete"},
 };
 

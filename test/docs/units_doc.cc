@@ -5,6 +5,8 @@
 #include <cctype>
 #include <cstdio>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "collector/catalog.h"
 #include "collector/decode/decoder.h"
@@ -104,7 +106,10 @@ std::string Task(const v1::Unit& unit) {
 std::string Section(const v1::Unit& unit, const Unit& declared) {
   std::string text =
       fmt::format("## {}\n\n{}\n\nMechanisms, the best first:\n\n", unit.name(), unit.help());
+  std::string_view before;
   for (const Mechanism& mechanism : declared.mechanisms) {
+    // The same by another function of the kernel.
+    if (std::exchange(before, mechanism.name) == mechanism.name) continue;
     text +=
         fmt::format("* `{}`{}\n", mechanism.name,
                     mechanism.lacks.empty() ? "" : fmt::format(", without {}", mechanism.lacks));
