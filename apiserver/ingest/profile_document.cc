@@ -58,8 +58,8 @@ std::vector<SubjectRow> Containers(const v1::Profile& profile) {
     rows.push_back({.role = {},
                     .container_id = container.id(),
                     .container_name = container.name(),
-                    .namespace_name = {},
-                    .pod_name = {},
+                    .namespace_name = subject.namespace_name(),
+                    .pod_name = subject.pod_name(),
                     .pod_uid = container.pod_uid()});
   }
   return rows;
@@ -71,6 +71,8 @@ json::array ContainersJson(const std::vector<SubjectRow>& rows) {
     json::object container;
     if (!row.container_id.empty()) container["id"] = row.container_id;
     if (!row.container_name.empty()) container["name"] = row.container_name;
+    if (!row.namespace_name.empty()) container["namespace"] = row.namespace_name;
+    if (!row.pod_name.empty()) container["pod_name"] = row.pod_name;
     if (!row.pod_uid.empty()) container["pod_uid"] = row.pod_uid;
     containers.push_back(std::move(container));
   }
@@ -88,6 +90,21 @@ json::array ValuesJson(const v1::Profile& profile, const std::vector<uint64_t>& 
 }
 
 }  // namespace
+
+void NamePods(const PodIndex* pods, v1::Profile& profile) {
+  for (v1::ProfileSubject& subject : *profile.mutable_subjects()) {
+    subject.clear_namespace_name();
+    subject.clear_pod_name();
+    if (pods == nullptr || !subject.has_container()) continue;
+    v1::Container& container = *subject.mutable_container();
+    const PodIndex::Found found = pods->Find(container.id(), container.pod_uid());
+    if (!found.pod) continue;
+    subject.set_namespace_name(found.pod->namespace_name);
+    subject.set_pod_name(found.pod->name);
+    container.set_pod_uid(found.pod->uid);
+    if (found.container) container.set_name(found.container->name);
+  }
+}
 
 NewProfile MakeNewProfile(const ProfileOrigin& origin, const v1::Profile& profile) {
   NewProfile made;

@@ -81,12 +81,12 @@ absl::StatusOr<Exchange::Next> ProfileSession::Receive(std::string_view bytes) {
   return Annotate(next.status(), "profiles");
 }
 
-absl::StatusOr<Exchange::Next> ProfileSession::Dispatch(const v1::ProfilesFromNode& message) {
+absl::StatusOr<Exchange::Next> ProfileSession::Dispatch(v1::ProfilesFromNode& message) {
   if (message.has_hello() != (number_ == 0)) {
     return InvalidArgument(number_ == 0 ? "before hello" : "hello: a second one");
   }
   if (fenced_) return Fenced(hello_.node());
-  if (message.has_entry()) return OnEntry(message.entry());
+  if (message.has_entry()) return OnEntry(*message.mutable_entry());
   if (!message.has_hello()) return InvalidArgument("a message that is not known");
   RETURN_IF_ERROR(Annotate(OnHello(message.hello()), "hello"));
   return Next::kRead;
@@ -117,7 +117,7 @@ absl::Status ProfileSession::OnHello(const v1::ProfilesHello& hello) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Exchange::Next> ProfileSession::OnEntry(const v1::ProfileEntry& entry) {
+absl::StatusOr<Exchange::Next> ProfileSession::OnEntry(v1::ProfileEntry& entry) {
   ProfileCommit commit;
   commit.node = hello_.node();
   commit.epoch = Hex(hello_.epoch());
@@ -127,7 +127,7 @@ absl::StatusOr<Exchange::Next> ProfileSession::OnEntry(const v1::ProfileEntry& e
   return Submit(std::move(commit));
 }
 
-absl::Status ProfileSession::Take(const v1::ProfileEntry& entry, ProfileCommit& commit) {
+absl::Status ProfileSession::Take(v1::ProfileEntry& entry, ProfileCommit& commit) {
   const uint64_t sequence = entry.sequence();
   const uint64_t first = First(entry);
   RETURN_IF_ERROR(sequences_->Check(first, sequence, entry.has_gap()));
@@ -145,13 +145,13 @@ absl::Status ProfileSession::Take(const v1::ProfileEntry& entry, ProfileCommit& 
     AddGap({std::max(first, covered + 1), sequence, gap.cause(), gap.from_ns(), gap.to_ns()},
            commit);
   } else {
-    AddProfile(sequence, entry.profile(), commit);
+    AddProfile(sequence, *entry.mutable_profile(), commit);
   }
   sequences_->Cover(sequence);
   return absl::OkStatus();
 }
 
-void ProfileSession::AddProfile(uint64_t sequence, const v1::Profile& profile,
+void ProfileSession::AddProfile(uint64_t sequence, v1::Profile& profile,
                                 ProfileCommit& commit) const {
   const std::optional<NodeState> node = shared_.nodes.Find(hello_.node());
   const bool knows = node && node->catalog;
@@ -163,6 +163,7 @@ void ProfileSession::AddProfile(uint64_t sequence, const v1::Profile& profile,
                            profile.time_ns() + profile.duration_ns()});
     return;
   }
+  NamePods(shared_.pods, profile);
   commit.profiles.push_back(MakeNewProfile({hello_.node(), sequence, commit.uploaded_ns}, profile));
   shared_.metrics.stored_bytes.Increment(static_cast<double>(commit.profiles.back().blob.size()));
 }

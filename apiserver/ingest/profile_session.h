@@ -20,6 +20,7 @@
 #include "apiserver/ingest/profile_metrics.h"
 #include "apiserver/ingest/profile_writer.h"
 #include "apiserver/ingest/sequences.h"
+#include "apiserver/pods/pod_index.h"
 #include "common/clock.h"
 #include "huatuo/v1/huatuo.pb.h"
 
@@ -46,7 +47,8 @@ struct ProfileShared {
   ProfileWriter& writer;
   ProfileFence& fence;
   ProfileMetrics& metrics;
-  IngestMetrics& streams;  // counts those that are refused
+  IngestMetrics& streams;          // counts those that are refused
+  const PodIndex* pods = nullptr;  // null: there is no cluster
 };
 
 using ProfileWire = WireOf<v1::ProfilesToNode>;
@@ -63,11 +65,12 @@ class ProfileSession : public Exchange, public std::enable_shared_from_this<Prof
  private:
   ProfileSession(const ProfileShared& shared, ProfileWire wire);
 
-  absl::StatusOr<Next> Dispatch(const v1::ProfilesFromNode& message);
+  // What is received may be taken apart.
+  absl::StatusOr<Next> Dispatch(v1::ProfilesFromNode& message);
   absl::Status OnHello(const v1::ProfilesHello& hello);
-  absl::StatusOr<Next> OnEntry(const v1::ProfileEntry& entry);
-  absl::Status Take(const v1::ProfileEntry& entry, ProfileCommit& commit);
-  void AddProfile(uint64_t sequence, const v1::Profile& profile, ProfileCommit& commit) const;
+  absl::StatusOr<Next> OnEntry(v1::ProfileEntry& entry);
+  absl::Status Take(v1::ProfileEntry& entry, ProfileCommit& commit);
+  void AddProfile(uint64_t sequence, v1::Profile& profile, ProfileCommit& commit) const;
   void AddGap(ProfileGap gap, ProfileCommit& commit) const;
   Next Submit(ProfileCommit commit);
   void OnStored(uint64_t high_water);

@@ -246,7 +246,8 @@ struct IngestServer::State {
                                        .writer = *profile_writer,
                                        .fence = profile_fence,
                                        .metrics = profile_metrics,
-                                       .streams = metrics}}) {}
+                                       .streams = metrics,
+                                       .pods = sinks.pods}}) {}
 
   absl::Status Listen(const IngestOptions& options);
   void Every(std::chrono::milliseconds period, const std::function<void()>& act);

@@ -125,6 +125,8 @@ std::vector<uint32_t> ProfileMerge::AddSubjects(std::string_view node, const v1:
                                  .comm = Text(profile.strings(static_cast<int>(subject.comm()))),
                                  .container_id = Text(container.id()),
                                  .container_name = Text(container.name()),
+                                 .namespace_name = Text(subject.namespace_name()),
+                                 .pod_name = Text(subject.pod_name()),
                                  .pod_uid = Text(container.pod_uid()),
                                  .pid = subject.pid()}));
   }

@@ -33,6 +33,8 @@ class ProfileMerge {
     uint32_t comm = 0;
     uint32_t container_id = 0;
     uint32_t container_name = 0;
+    uint32_t namespace_name = 0;
+    uint32_t pod_name = 0;
     uint32_t pod_uid = 0;
     uint32_t pid = 0;
     friend auto operator<=>(const Subject&, const Subject&) = default;

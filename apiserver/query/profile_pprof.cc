@@ -112,7 +112,8 @@ class PprofWriter {
     AddLabel("comm", subject.comm, added);
     AddLabel("container", container, added);
     AddLabel("container_id", subject.container_id, added);
-    AddLabel("pod", subject.pod_uid, added);
+    AddLabel("namespace", subject.namespace_name, added);
+    AddLabel("pod", subject.pod_name != 0 ? subject.pod_name : subject.pod_uid, added);
     if (subject.pid == 0) return;
     pprof::Label& pid = *added.add_label();
     pid.set_key(Text("pid"));

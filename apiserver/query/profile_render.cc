@@ -70,6 +70,8 @@ json::object SubjectJson(const ProfileMerge& profile, const ProfileMerge::Subjec
   Add(object, "comm", profile.text(subject.comm));
   Add(object, "container_id", profile.text(subject.container_id));
   Add(object, "container_name", profile.text(subject.container_name));
+  Add(object, "container_host_namespace", profile.text(subject.namespace_name));
+  Add(object, "pod_name", profile.text(subject.pod_name));
   Add(object, "pod_uid", profile.text(subject.pod_uid));
   return object;
 }

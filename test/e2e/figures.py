@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times that a reader feels, measured from outside; each with the limit that it must keep."""
 
+import os
 import secrets
+import signal
 import subprocess
 import time
 import uuid
@@ -10,27 +12,40 @@ from pathlib import Path
 from bed import Failure, Watch, equal, expect, nanoseconds, wait_until
 
 KILLS = 101
-MEMORY = ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")
 
 
 class Container:
-    """The memory cgroup of a pod's container, of v1 or v2; its processes run by `run`."""
+    """The cgroup of a pod's container, of v2 or of these controllers of v1; its processes run by `run`."""
 
-    def __init__(self, limit):
-        roots = [Path(root) for root in MEMORY if (Path(root) / "cgroup.procs").exists()]
-        expect(roots, "no memory cgroup on this machine")
+    def __init__(self, limit, controllers=("memory",)):
         self.id = secrets.token_hex(32)
-        self.folder = roots[0] / "kubepods" / f"pod{uuid.uuid4()}" / self.id
-        self.made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
-        self.folder.mkdir(parents=True)
+        name = Path("kubepods") / f"pod{uuid.uuid4()}" / self.id
+        places = {self.root(controller) / name: None for controller in controllers}
+        self.made = []
+        for folder in places:
+            self.made += [p for p in (folder, *folder.parents) if not p.exists()]
+            folder.mkdir(parents=True)
+        self.folders = list(places)
+        self.folder = self.folders[0]
         for name in ("memory.limit_in_bytes", "memory.max"):
             if (self.folder / name).exists():
                 (self.folder / name).write_text(str(limit), encoding="ascii")
 
+    @staticmethod
+    def root(controller):
+        roots = [root for root in (Path("/sys/fs/cgroup") / controller, Path("/sys/fs/cgroup")) if (root / "cgroup.procs").exists()]
+        expect(roots, f"no cgroup of {controller} on this machine")
+        return roots[0]
+
     def run(self, command):
         """Exit code of a shell command in it."""
-        join = f'echo $$ >{self.folder}/cgroup.procs && exec "$@"'
+        join = "".join(f"echo $$ >{folder}/cgroup.procs && " for folder in self.folders) + 'exec "$@"'
         return subprocess.run(["sh", "-c", join, "sh", *command], stderr=subprocess.DEVNULL, check=False).returncode
+
+    def end_all(self):
+        """Kills what runs in it."""
+        for pid in (self.folder / "cgroup.procs").read_text(encoding="ascii").split():
+            os.kill(int(pid), signal.SIGKILL)
 
     def remove(self):
         for folder in self.made:

@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+import threading
 import time
 import uuid
 
@@ -64,10 +65,24 @@ def cpu_seconds(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def profiled(bed, container):
+    """A task's profile of the container."""
+    busy = threading.Thread(target=container.run, args=(["timeout", "20", "sh", "-c", "while :; do :; done"],))
+    busy.start()
+    body = {"tool": "cpu_profile", "target": {"container": container.id}, "duration_seconds": 2}
+    status, text = bed.api.request("/api/v1/tasks", body, "POST")
+    equal(status, 201, f"the task: {text}")
+    query = f"/api/v1/profiles?task_id={json.loads(text)['id']}"
+    found = wait_until(lambda: bed.api.get(query)["items"], "the profile of the task is stored")
+    container.end_all()
+    busy.join()
+    return found[0]
+
+
 def kube_events(bed):
-    """A pod's names on its events and metrics; on those from before it was known, and after it was gone."""
+    """A pod's names on its events, metrics and profiles; on those from before it was known, and after it was gone."""
     cluster = Cluster(bed)
-    container = Container(20 << 20)
+    container = Container(20 << 20, ("memory", "cpu"))
     uid = container.folder.parent.name.removeprefix("pod")
     pod = make_pod("shop", "web-5d4f8c7b9-x2x4z", uid, [("main", container.id)], ("ReplicaSet", "web-5d4f8c7b9"),
                    {"app": "web", "pod-template-hash": "5d4f8c7b9"}, {"team": "a", "other": "b"})
@@ -100,6 +115,12 @@ def kube_events(bed):
                    "the metrics have the names and the label")
         equal(bed.metrics("huatuo_container_memory_limit_bytes", container_id=container.id, namespace=""), [],
               "series without the names")
+        profile = profiled(bed, container)
+        names = {"name": "main", "namespace": "shop", "pod_name": pod["metadata"]["name"], "pod_uid": uid}
+        equal(profile["containers"], [{"id": container.id} | names], "containers of the profile")
+        labels = bed.api.get(f"/api/v1/profiles/{profile['id']}?format=json")["subjects"]
+        equal({(s.get("container_host_namespace"), s.get("pod_name"), s.get("container_name")) for s in labels},
+              {("shop", names["pod_name"], "main")}, "subjects of the profile")
         cluster.api.delete(uid)
         settled(bed, "pods", 0)
         kill(bed, container, "late")

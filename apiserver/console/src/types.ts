@@ -196,7 +196,7 @@ export interface Profile {
   total: number;
   value_unit: string;
   losses: Record<string, number>;
-  containers: { id?: string; name?: string; pod_uid?: string }[];
+  containers: { id?: string; name?: string; namespace?: string; pod_name?: string; pod_uid?: string }[];
   bytes: number;
 }
 

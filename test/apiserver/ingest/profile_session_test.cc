@@ -61,7 +61,8 @@ struct ProfileBench : Bench {
             .writer = profile_writer,
             .fence = fence,
             .metrics = profile_metrics,
-            .streams = metrics};
+            .streams = metrics,
+            .pods = &pods};
   }
   // "sequence node id" of what is stored, oldest first.
   std::string StoredProfiles() {
@@ -73,6 +74,7 @@ struct ProfileBench : Bench {
     }
     return out;
   }
+  PodIndex pods{clock};
   MemoryProfileStore profiles;
   MoodyProfiles moody{profiles};
   ProfileMetrics profile_metrics{registry};
@@ -178,6 +180,41 @@ TEST_CASE("a profile is stored, acked and found with its document") {
         ProfileNode::Entry(1).entry().profile().SerializeAsString());
   CHECK(bench.Own("huatuo_apiserver_profiles_total", "stored") == 1);
   CHECK(bench.Own("huatuo_apiserver_profile_streams") == 1);
+}
+
+TEST_CASE("containers of a profile have the names that the cluster knows them by") {
+  ProfileBench bench;
+  bench.pods.Set({.uid = "u1",
+                  .resource_version = "1",
+                  .namespace_name = "shop",
+                  .name = "web-0",
+                  .containers = {{.name = "app", .type = "normal", .ids = {"aaaabbbbccccdddd"}}}});
+  ProfileNode node(bench);
+  REQUIRE(node.Hello() == "read");
+  v1::ProfilesFromNode lie = ProfileNode::Entry(1);
+  for (v1::ProfileSubject& subject : *lie.mutable_entry()->mutable_profile()->mutable_subjects()) {
+    subject.set_namespace_name("another");
+    subject.set_pod_name("of-the-node");
+  }
+  CHECK(node.Await("welcome") == "welcome { fencing: 1 }\n");
+  CHECK(node.Say(lie) == "read");
+  CHECK(node.Await("ack") == "ack { sequence: 1 }\n");
+  const auto rows = bench.profiles.Query({.container = "app"}, 0, 10);
+  REQUIRE(rows.ok());
+  REQUIRE(rows->size() == 1);
+  const std::string& document = rows->front().row.document;
+  CHECK(document.find(R"("containers":[{"id":"aaaabbbbccccdddd","name":"app",)"
+                      R"("namespace":"shop","pod_name":"web-0","pod_uid":"u1"}])") !=
+        std::string::npos);
+  const auto loaded = LoadProfile(bench.profiles, rows->front().row.id);
+  REQUIRE(loaded.ok());
+  REQUIRE(loaded->has_value());
+  std::string subjects;
+  for (const v1::ProfileSubject& subject : (*loaded)->subjects()) {
+    subjects += subject.namespace_name() + "/" + subject.pod_name() + " " +
+                subject.container().name() + "\n";
+  }
+  CHECK(subjects == "shop/web-0 app\n/ \n");
 }
 
 TEST_CASE("what is sent again is stored once, across streams") {

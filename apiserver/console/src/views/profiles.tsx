@@ -16,8 +16,13 @@ const NAMES = ["node", "unit", "container", "task_id"] as const;
 const REFRESH_MS = 10_000;
 const PAGE = 100;
 
+function nameOf(container: Profile["containers"][number]): string {
+  const name = container.name || (container.id ?? "").slice(0, 12);
+  return container.pod_name ? `${container.namespace}/${container.pod_name}/${name}` : name;
+}
+
 function whose(profile: Profile): string {
-  const names = profile.containers.map((container) => container.name || (container.id ?? "").slice(0, 12)).filter(Boolean);
+  const names = profile.containers.map(nameOf).filter(Boolean);
   return names.length === 0 ? "host" : names.length > 2 ? `${names.length} containers` : names.join(", ");
 }
 
@@ -80,7 +85,7 @@ function Table(props: { path: string; first: List<Profile>; range: string }) {
               <td class="nowrap"><a href={`/profiles/${profile.id}`}><Clock time={profile.time} /></a> <span class="faint"><Ago time={profile.time} /></span></td>
               <td>{profile.unit} <span class="faint">{profile.type}</span></td>
               <td>{profile.node}</td>
-              <td title={profile.containers.map((container) => container.id ?? container.name ?? "").join("\n")}>{whose(profile)}</td>
+              <td title={profile.containers.map((container) => `${nameOf(container)} ${container.id ?? ""}`).join("\n")}>{whose(profile)}</td>
               <td class="num">{seconds(profile.duration_seconds)}</td>
               <td class="num">{count(profile.samples)}</td>
               <td class="num">{valueText(profile.total, profile.value_unit)}</td>
