@@ -218,27 +218,18 @@ static __always_inline int on_freeze(struct request_queue *queue)
 	return 0;
 }
 
-/* Since f1be1788a32e in 6.13, and in 6.12.y: the kernel's own calls go there at once. */
-SEC("fentry/__blk_freeze_queue_start")
-int BPF_PROG(block_freeze_inner_fentry, struct request_queue *queue)
-{
-	return on_freeze(queue);
-}
+#define FREEZE_FUNCTION(function, name)                                                            \
+	SEC("fentry/" #function)                                                                   \
+	int BPF_PROG(name##_fentry, struct request_queue *queue)                                   \
+	{                                                                                          \
+		return on_freeze(queue);                                                           \
+	}                                                                                          \
+	SEC("kprobe/" #function)                                                                   \
+	int BPF_KPROBE(name##_kprobe, struct request_queue *queue)                                 \
+	{                                                                                          \
+		return on_freeze(queue);                                                           \
+	}
 
-SEC("kprobe/__blk_freeze_queue_start")
-int BPF_KPROBE(block_freeze_inner_kprobe, struct request_queue *queue)
-{
-	return on_freeze(queue);
-}
-
-SEC("fentry/blk_freeze_queue_start")
-int BPF_PROG(block_freeze_fentry, struct request_queue *queue)
-{
-	return on_freeze(queue);
-}
-
-SEC("kprobe/blk_freeze_queue_start")
-int BPF_KPROBE(block_freeze_kprobe, struct request_queue *queue)
-{
-	return on_freeze(queue);
-}
+/* Since f1be1788a32e in 6.13, and in 6.12.y, the kernel's own calls go to the first at once. */
+FREEZE_FUNCTION(__blk_freeze_queue_start, block_freeze_inner)
+FREEZE_FUNCTION(blk_freeze_queue_start, block_freeze)
