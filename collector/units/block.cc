@@ -31,10 +31,15 @@ enum Metric : size_t {
   kContainerD2c,
   kContainerQ2c,
   kContainerQ2d,
+  kContainerReads,
+  kContainerReadSeconds,
+  kContainerWrites,
+  kContainerWriteSeconds,
   kWithoutRoom,
 };
 
 constexpr auto kHistogram = v1::MetricType::HISTOGRAM;
+constexpr auto kCounter = v1::MetricType::COUNTER;
 
 constexpr std::string_view kRequestLabels[] = {"device", "op"};
 constexpr std::string_view kDeviceLabel[] = {"device"};
@@ -70,13 +75,13 @@ constexpr MetricType kMetrics[] = {
     {.name = "huatuo_node_disk_freezes_total",
      .help = "Times that the disk's queue was stopped, as for a change of its settings. Before "
              "5.15 of no named device.",
-     .type = v1::MetricType::COUNTER,
+     .type = kCounter,
      .labels = kDeviceLabel},
     {.name = "huatuo_node_disk_untimed_requests_total",
      .help = "Requests that are not in the latencies. unstamped: the device keeps no statistics; "
              "undispatched: in q2c alone, as the kernel did not note the dispatch; no_room: of too "
              "many devices.",
-     .type = v1::MetricType::COUNTER,
+     .type = kCounter,
      .labels = kReasonLabel},
     {.name = "huatuo_container_disk_d2c_latency_seconds",
      .help = "Time that the disks took for reads and writes on the container's account, from the "
@@ -85,24 +90,43 @@ constexpr MetricType kMetrics[] = {
      .labels = kOpLabel,
      .container = true,
      .first_bound = kLatencyFirstBound,
-     .buckets = kLatencyBounds},
+     .buckets = kLatencyBounds,
+     .on_request = true},
     {.name = "huatuo_container_disk_q2c_latency_seconds",
      .help = "Time from the making of a request on the container's account to its end.",
      .type = kHistogram,
      .labels = kOpLabel,
      .container = true,
      .first_bound = kLatencyFirstBound,
-     .buckets = kLatencyBounds},
+     .buckets = kLatencyBounds,
+     .on_request = true},
     {.name = "huatuo_container_disk_q2d_latency_seconds",
      .help = "Time that a request on the container's account waited in the IO scheduler.",
      .type = kHistogram,
      .labels = kOpLabel,
      .container = true,
      .first_bound = kLatencyFirstBound,
-     .buckets = kLatencyBounds},
+     .buckets = kLatencyBounds,
+     .on_request = true},
+    {.name = "huatuo_container_disk_reads_total",
+     .help = "Reads on the container's account that completed.",
+     .type = kCounter,
+     .container = true},
+    {.name = "huatuo_container_disk_read_seconds_total",
+     .help = "Time from the making of these reads to their end, summed.",
+     .type = kCounter,
+     .container = true},
+    {.name = "huatuo_container_disk_writes_total",
+     .help = "Writes on the container's account that completed.",
+     .type = kCounter,
+     .container = true},
+    {.name = "huatuo_container_disk_write_seconds_total",
+     .help = "Time from the making of these writes to their end, summed.",
+     .type = kCounter,
+     .container = true},
     {.name = "huatuo_collector_block_overflowed_total",
      .help = "Stages of requests that count for the disk only: of too many cgroups.",
-     .type = v1::MetricType::COUNTER},
+     .type = kCounter},
 };
 
 constexpr std::array<std::string_view, BLOCK_OPS> kOps = {"read", "write", "flush", "discard",
@@ -183,6 +207,13 @@ class Block : public SubjectInstance {
       if (huatuo::Count(own) == 0) continue;
       SetLatency(writer, metric, {&kOps[op], 1}, &of.container, own, start_ns());
     }
+    const latency& whole = of.kinds[BLOCK_KIND(op, BLOCK_Q2C)];
+    if (huatuo::Count(whole) == 0) return;
+    const auto [count, seconds] = op == BLOCK_READ
+                                      ? std::pair(kContainerReads, kContainerReadSeconds)
+                                      : std::pair(kContainerWrites, kContainerWriteSeconds);
+    writer.Set(count, {}, &of.container, static_cast<double>(huatuo::Count(whole)));
+    writer.Set(seconds, {}, &of.container, Seconds(whole));
   }
 
   const std::optional<std::string>& NameOf(const block_key& key) {
