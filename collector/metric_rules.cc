@@ -13,9 +13,12 @@
 namespace huatuo {
 namespace {
 
-constexpr std::array<std::string_view, 2> kExcludes = {
+constexpr std::array<std::string_view, 5> kExcludes = {
     R"(huatuo_node_(netdev|qdisc)_.*{device=(veth|cali|lxc|gke|eni|azv|tap|ifb|dummy).*})",
     R"(huatuo_node_disk_.*{device=(loop|ram|zram|fd)\d+|[hsv]d[a-z]+\d+|xvd[a-z]+\d+|(nvme\d+n\d+|mmcblk\d+)p\d+})",
+    "huatuo_container_memory_events_total{event=low|oom_group_kill|sock_throttled}",
+    "huatuo_container_cpu_usage_ratio{mode=user|system}",
+    "huatuo_container_tasks{state=stopped}",
 };
 
 constexpr std::string_view kInclude = "metrics.include";

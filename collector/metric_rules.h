@@ -24,7 +24,7 @@ struct MetricRuleTexts {
 };
 
 // What is many and tells little: the host's side of the containers' devices, whose inside is
-// reported with the container, and partitions.
+// reported with the container, partitions, and of containers what is rare or known from others.
 extern const std::span<const std::string_view> kDefaultExcludes;
 
 class MetricRules {

@@ -45,8 +45,8 @@ std::vector<Option> Table(Settings& s) {
        &s.metrics.include},
       {"metrics.exclude",
        "in the same form: series that are not sent; may be repeated. Always excluded are "
-       "partitions "
-       "and the host's side of containers' devices",
+       "partitions, the host's side of containers' devices, and of containers some events of "
+       "memory, shares of user and system time, and stopped tasks",
        &s.metrics.exclude},
       {"metrics.max_series_per_family", "series of one name; those beyond are told as ~other",
        &s.max_series_per_family, 1, 20000},

@@ -136,13 +136,15 @@ std::vector<SymbolRange> Search::Finish(const ByteSource& source, const ElfFile&
   Spread();
   std::vector<SymbolRange> ranges;
   ranges.reserve(best_.size());
-  for (const Best& best : best_) {
+  for (size_t i = 0; i < best_.size(); ++i) {
+    const Best& best = best_[i];
     const auto name = [&](NameRef ref) {
       return ReadName(source, file.tables[ref.table], ref.offset);
     };
     if (best.end != 0) {
       ranges.push_back({best.begin, best.end, name(best.name)});
-    } else if (best.has_label && best.label >= best.end_before) {
+    } else if (best.has_label && best.label >= best.end_before && addresses_[i] < best.next) {
+      // A range cannot have the last address of all, where no function is anyway.
       ranges.push_back({best.label, best.next, name(best.label_name)});
     } else {
       ranges.push_back({best.end_before, best.next, ""});

@@ -60,9 +60,13 @@ constexpr EventType kEvents[] = {{
 
 // ---- the histograms
 
-// 1 us to 16.8 s, as in bpf/sched.h.
+// 1 us to 16.8 s, as in bpf/sched.h; of each container 256 us to 2.1 s:
+// containers are many.
 constexpr double kFirstBound = 1e-6;
 constexpr uint32_t kBounds = SCHED_BUCKETS - 1;
+constexpr uint32_t kContainerSkips = 8;
+constexpr double kContainerFirstBound = kFirstBound * (1 << kContainerSkips);
+constexpr uint32_t kContainerBounds = 14;
 
 constexpr std::string_view kBehindLabel[] = {"behind"};
 constexpr std::string_view kCulpritLabel[] = {"culprit"};
@@ -78,8 +82,8 @@ constexpr MetricType kMetrics[] = {
      .help = "Time that tasks of the container were runnable before they ran.",
      .type = v1::MetricType::HISTOGRAM,
      .container = true,
-     .first_bound = kFirstBound,
-     .buckets = kBounds},
+     .first_bound = kContainerFirstBound,
+     .buckets = kContainerBounds},
     {.name = "huatuo_collector_runqlat_overflowed_containers_total",
      .help = "Containers that found no slot of their own and count as ~other.",
      .type = v1::MetricType::COUNTER},
@@ -100,7 +104,8 @@ constexpr MetricType kMetrics[] = {
          "behind=own is the inner, behind=other the exter wait rate.",
      .type = v1::MetricType::GAUGE,
      .labels = kBehindLabel,
-     .container = true},
+     .container = true,
+     .on_request = true},
     {.name = "huatuo_container_cpu_wait_by_seconds_total",
      .help = "Of the waits with behind=other: whose tasks ran meanwhile. culprit: the id of a "
              "container, the name of a service, host: processes outside of both, kernel: kernel "
@@ -232,8 +237,12 @@ class Runqlat : public Instance {
                   const SchedProbe::Histogram& histogram) {
     std::array<uint64_t, SCHED_BUCKETS> cumulative{};
     std::partial_sum(histogram.bucket.begin(), histogram.bucket.end(), cumulative.begin());
-    writer.SetHistogram(metric, {}, container, cumulative,
-                        static_cast<double>(histogram.sum_ns) / 1e9,
+    std::span<uint64_t> told = cumulative;
+    if (container != nullptr) {
+      told = told.subspan(kContainerSkips, kContainerBounds + 1);
+      told.back() = cumulative.back();
+    }
+    writer.SetHistogram(metric, {}, container, told, static_cast<double>(histogram.sum_ns) / 1e9,
                         static_cast<int64_t>(histogram.since_wall_ns));
   }
 

@@ -43,8 +43,16 @@ constexpr MetricType kMetrics[] = {
      v1::MetricType::GAUGE,
      {},
      true},
-    {"huatuo_container_load5", "The same over 5 minutes.", v1::MetricType::GAUGE, {}, true},
-    {"huatuo_container_load15", "The same over 15 minutes.", v1::MetricType::GAUGE, {}, true},
+    {.name = "huatuo_container_load5",
+     .help = "The same over 5 minutes.",
+     .type = v1::MetricType::GAUGE,
+     .container = true,
+     .on_request = true},
+    {.name = "huatuo_container_load15",
+     .help = "The same over 15 minutes.",
+     .type = v1::MetricType::GAUGE,
+     .container = true,
+     .on_request = true},
 };
 
 enum ParameterIndex : size_t { kSweepBudget };

@@ -32,6 +32,11 @@ TEST_CASE("a function without size reaches to the next one") {
         "label [0x100,0x180) label [0x100,0x180) - [0x190,0xffffffffffffffff)");
 }
 
+TEST_CASE("the last address of all is in no function") {
+  CHECK(Names(MakeElf({{"label", 0x100, 0}}), {0x200, ~uint64_t{0}}) ==
+        "label [0x100,0xffffffffffffffff) - [0x100,0xffffffffffffffff)");
+}
+
 TEST_CASE(
     "a size wins over a label, the inner function over the outer, the first alias over others") {
   const std::string image = MakeElf({{"outer", 0x100, 0x100},
