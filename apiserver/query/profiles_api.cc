@@ -19,6 +19,8 @@ std::vector<Param> ListParams() {
       {"node", Kind::kText, "Name of the node."},
       {"unit", Kind::kText, "Name of the unit that made it: cpu_profile."},
       {"task_id", Kind::kText, "Id of the task that it was made for."},
+      {"namespace", Kind::kText, "Kubernetes namespace of a container that is in it."},
+      {"pod", Kind::kText, "Name or uid of the pod of a container that is in it."},
       {"container", Kind::kText,
        "Name of a container that is in it, or 12 or more first digits of its id."},
       {"from", Kind::kTime, "Only those that last until this time or longer."},
@@ -32,6 +34,8 @@ ProfileFilter FilterOf(const ParamValues& params, int64_t now_ns) {
   return {.task_id = params.Text("task_id"),
           .node = params.Text("node"),
           .unit = params.Text("unit"),
+          .namespace_name = params.Text("namespace"),
+          .pod = params.Text("pod"),
           .container = params.Text("container"),
           .from_ns = params.TimeNs("from", now_ns),
           .to_ns = params.TimeNs("to", now_ns)};

@@ -11,9 +11,6 @@
 namespace huatuo {
 namespace {
 
-// The shortest prefix of a container id that a filter may give.
-constexpr size_t kIdPrefix = 12;
-
 enum class Kind : char { kTracer, kNode, kTask, kNamespace, kPod, kContainer };
 
 // Branch-free, so that the compiler can do 16 bytes at a time.
@@ -44,7 +41,7 @@ int64_t Posting(Kind kind, std::string_view value) {
 // Names and ids of containers are filed under their first bytes alike, since a filter does not say
 // which of the two it means.
 int64_t ContainerPosting(std::string_view value) {
-  return Posting(Kind::kContainer, value.substr(0, kIdPrefix));
+  return Posting(Kind::kContainer, value.substr(0, kContainerIdPrefix));
 }
 
 void AddPostings(const SubjectRow& s, std::vector<int64_t>& out) {
@@ -56,6 +53,14 @@ void AddPostings(const SubjectRow& s, std::vector<int64_t>& out) {
 }
 
 }  // namespace
+
+bool MatchesSubject(const SubjectRow& subject, std::string_view namespace_name,
+                    std::string_view pod, std::string_view container) {
+  if (!namespace_name.empty() && namespace_name != subject.namespace_name) return false;
+  if (!pod.empty() && pod != subject.pod_name && pod != subject.pod_uid) return false;
+  return container.empty() || container == subject.container_name ||
+         (container.size() >= kContainerIdPrefix && subject.container_id.starts_with(container));
+}
 
 std::vector<std::string> Words(std::string_view text) {
   constexpr std::string_view kSpace = " \t\n\v\f\r";
@@ -93,16 +98,9 @@ bool Matcher::MatchesSubjects(const std::vector<SubjectRow>& subjects) const {
   if (filter_.namespace_name.empty() && filter_.pod.empty() && filter_.container.empty()) {
     return true;
   }
-  return std::any_of(subjects.begin(), subjects.end(),
-                     [this](const SubjectRow& s) { return MatchesSubject(s); });
-}
-
-bool Matcher::MatchesSubject(const SubjectRow& s) const {
-  const EventFilter& f = filter_;
-  if (!f.namespace_name.empty() && f.namespace_name != s.namespace_name) return false;
-  if (!f.pod.empty() && f.pod != s.pod_name && f.pod != s.pod_uid) return false;
-  return f.container.empty() || f.container == s.container_name ||
-         (f.container.size() >= kIdPrefix && s.container_id.starts_with(f.container));
+  return std::any_of(subjects.begin(), subjects.end(), [&f = filter_](const SubjectRow& s) {
+    return MatchesSubject(s, f.namespace_name, f.pod, f.container);
+  });
 }
 
 bool Matcher::MatchesText(std::string_view document) const {

@@ -17,6 +17,14 @@
 
 namespace huatuo {
 
+// The shortest prefix of a container's id that names it in a filter.
+inline constexpr size_t kContainerIdPrefix = 12;
+
+// Whether it is of this namespace, pod (name or uid) and container (name, or prefix of its id);
+// each that is empty is so for all.
+bool MatchesSubject(const SubjectRow& subject, std::string_view namespace_name,
+                    std::string_view pod, std::string_view container);
+
 // The words of a text, ASCII letters in lower case.
 std::vector<std::string> Words(std::string_view text);
 
@@ -38,8 +46,6 @@ class Matcher {
   const std::vector<std::string>& words() const { return words_; }
 
  private:
-  bool MatchesSubject(const SubjectRow& subject) const;
-
   const EventFilter& filter_;
   std::vector<std::string> words_;
   mutable std::string folded_;

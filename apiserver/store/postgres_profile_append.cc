@@ -135,7 +135,7 @@ std::vector<int64_t> PostingsOf(const ProfileRow& row, const std::string& node) 
   event.tracer_name = row.unit;
   event.task_id = row.task_id;
   for (const SubjectRow& container : row.containers) {
-    event.subjects.push_back({"", container.container_id, container.container_name, "", "", ""});
+    event.subjects.push_back(container);
   }
   return PostingsOf(event, node);
 }
@@ -144,6 +144,8 @@ std::vector<int64_t> PostingsOf(const ProfileFilter& filter) {
   EventFilter event;
   event.tracer = filter.unit;
   event.node = filter.node;
+  event.namespace_name = filter.namespace_name;
+  event.pod = filter.pod;
   event.container = filter.container;
   event.task_id = filter.task_id;
   return PostingsOf(event);

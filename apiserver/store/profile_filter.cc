@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "apiserver/store/filter.h"
+
 namespace huatuo {
 
 bool Touches(int64_t begin_ns, int64_t end_ns, std::optional<int64_t> from_ns,
@@ -13,14 +15,13 @@ bool Matches(const ProfileFilter& filter, const ProfileRow& row, std::string_vie
   const auto is = [](const std::string& wanted, std::string_view found) {
     return wanted.empty() || wanted == found;
   };
-  const auto is_container = [&](const SubjectRow& s) {
-    return filter.container == s.container_name || (filter.container.size() >= kContainerIdPrefix &&
-                                                    s.container_id.starts_with(filter.container));
-  };
-  return is(filter.task_id, row.task_id) && is(filter.node, node) && is(filter.unit, row.unit) &&
-         Touches(row.time_ns, row.time_ns + row.duration_ns, filter.from_ns, filter.to_ns) &&
-         (filter.container.empty() ||
-          std::any_of(row.containers.begin(), row.containers.end(), is_container));
+  const ProfileFilter& f = filter;
+  const bool any = f.namespace_name.empty() && f.pod.empty() && f.container.empty();
+  return is(f.task_id, row.task_id) && is(f.node, node) && is(f.unit, row.unit) &&
+         Touches(row.time_ns, row.time_ns + row.duration_ns, f.from_ns, f.to_ns) &&
+         (any || std::ranges::any_of(row.containers, [&f](const SubjectRow& subject) {
+            return MatchesSubject(subject, f.namespace_name, f.pod, f.container);
+          }));
 }
 
 }  // namespace huatuo

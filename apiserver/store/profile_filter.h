@@ -13,7 +13,4 @@ bool Matches(const ProfileFilter& filter, const ProfileRow& row, std::string_vie
 bool Touches(int64_t begin_ns, int64_t end_ns, std::optional<int64_t> from_ns,
              std::optional<int64_t> to_ns);
 
-// Fewer digits of a container's id do not name it.
-inline constexpr size_t kContainerIdPrefix = 12;
-
 }  // namespace huatuo

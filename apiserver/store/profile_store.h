@@ -78,7 +78,10 @@ struct ProfileFilter {
   std::string task_id{};
   std::string node{};
   std::string unit{};
-  std::string container{};           // any in it, by name, or by 12 or more first digits of its id
+  // One container in it has them all.
+  std::string namespace_name{};
+  std::string pod{};                 // name or uid
+  std::string container{};           // name, or 12 or more first digits of its id
   std::optional<int64_t> from_ns{};  // a profile matches when it lasts until this or longer ...
   std::optional<int64_t> to_ns{};    // ... and begins before this
 };

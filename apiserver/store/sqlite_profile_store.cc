@@ -39,10 +39,17 @@ class Where {
     if (!filter.unit.empty()) text_ += " AND p.unit = ?";
     if (filter.from_ns) text_ += " AND p.time_ns + p.duration_ns >= ?";
     if (filter.to_ns) text_ += " AND p.time_ns < ?";
+    // Each may be of another container: what is found still has to match.
+    if (!filter.namespace_name.empty()) text_ += HasKey(kNamespace);
+    if (!filter.pod.empty()) text_ += HasKey(kPod);
     if (filter.container.empty()) return;
-    text_ += " AND p.position IN (SELECT position FROM container WHERE kind = 1 AND key = ?";
+    text_ += fmt::format(
+        " AND p.position IN (SELECT position FROM container WHERE kind = {} AND key = ?",
+        int{kContainerName});
     if (ByIdToo()) {
-      text_ += " UNION SELECT position FROM container WHERE kind = 2 AND key >= ? AND key < ?";
+      text_ += fmt::format(
+          " UNION SELECT position FROM container WHERE kind = {} AND key >= ? AND key < ?",
+          int{kContainerId});
     }
     text_ += ")";
   }
@@ -56,12 +63,19 @@ class Where {
     }
     if (filter_.from_ns) statement.Bind(*filter_.from_ns);
     if (filter_.to_ns) statement.Bind(*filter_.to_ns);
+    for (const std::string* key : {&filter_.namespace_name, &filter_.pod, &filter_.container}) {
+      if (!key->empty()) statement.Bind(*key);
+    }
     if (filter_.container.empty()) return;
-    statement.Bind(filter_.container);
     if (ByIdToo()) statement.Bind(filter_.container).Bind(beyond_);
   }
 
  private:
+  static std::string HasKey(ProfileKeyKind kind) {
+    return fmt::format(
+        " AND p.position IN (SELECT position FROM container WHERE kind = {} AND key = ?)",
+        int{kind});
+  }
   bool ByIdToo() const { return filter_.container.size() >= kContainerIdPrefix; }
 
   const ProfileFilter& filter_;
@@ -121,7 +135,7 @@ absl::StatusOr<std::vector<StoredProfile>> SqliteProfileStore::Query(const Profi
     ASSIGN_OR_RETURN(const bool more, row.Step());
     if (!more) break;
     ASSIGN_OR_RETURN(StoredProfile profile, ReadProfile(row));
-    found.push_back(std::move(profile));
+    if (Matches(filter, profile.row, profile.node)) found.push_back(std::move(profile));
   }
   return found;
 }

@@ -134,8 +134,11 @@ class Appending {
       return insert.Bind(kind).Bind(key).Bind(position).Run();
     };
     for (const SubjectRow& container : containers) {
-      RETURN_IF_ERROR(add(1, container.container_name));
-      RETURN_IF_ERROR(add(2, container.container_id));
+      RETURN_IF_ERROR(add(kContainerName, container.container_name));
+      RETURN_IF_ERROR(add(kContainerId, container.container_id));
+      RETURN_IF_ERROR(add(kNamespace, container.namespace_name));
+      RETURN_IF_ERROR(add(kPod, container.pod_name));
+      RETURN_IF_ERROR(add(kPod, container.pod_uid));
     }
     return absl::OkStatus();
   }

@@ -3,7 +3,7 @@
 //   profile    one row a profile; `position` is AUTOINCREMENT, so that it never comes back.
 //              `containers` is a sequence of netstrings, as the subjects of events are
 //   blob       by position, apart from the rows so that a search does not read over them
-//   container  (kind, key, position): names (1) and ids (2) of the containers in a profile
+//   container  (kind, key, position): what the containers in a profile are found by
 //   gap        what is missing
 //   high_water of each (node, epoch), written in the transaction of its profiles
 #pragma once
@@ -19,6 +19,14 @@
 #include "apiserver/store/sqlite.h"
 
 namespace huatuo {
+
+// Of the table container; the numbers are stored.
+enum ProfileKeyKind : int {
+  kContainerName = 1,
+  kContainerId = 2,
+  kNamespace = 3,
+  kPod = 4,  // name and uid
+};
 
 // As OpenForWriting of sqlite_file.h.
 absl::StatusOr<std::unique_ptr<Database>> OpenProfileWriter(const std::string& path);

@@ -121,6 +121,10 @@ def kube_events(bed):
         labels = bed.api.get(f"/api/v1/profiles/{profile['id']}?format=json")["subjects"]
         equal({(s.get("container_host_namespace"), s.get("pod_name"), s.get("container_name")) for s in labels},
               {("shop", names["pod_name"], "main")}, "subjects of the profile")
+        for query, count in ((f"namespace=shop&pod={names['pod_name']}&container=main", 1), (f"pod={uid}", 1),
+                             (f"namespace=other&pod={uid}", 0)):
+            found = bed.api.get(f"/api/v1/profiles?{query}")["items"]
+            equal([one["id"] for one in found if one["task_id"]], [profile["id"]] * count, f"profiles of {query}")
         cluster.api.delete(uid)
         settled(bed, "pods", 0)
         kill(bed, container, "late")

@@ -103,7 +103,8 @@ TEST_CASE("filters, and pages by position") {
   ForEachStore([](ProfileStore& store) {
     NewProfile b = MakeProfile("b", 2);
     b.row.task_id = "t1";
-    b.row.containers = {{"", "0123456789abcdef", "web", "", "", ""}};
+    b.row.containers = {{"", "0123456789abcdef", "web", "shop", "web-1", "uid-1"},
+                        {"", "1111111111111111", "db", "shop", "db-1", "uid-2"}};
     NewProfile c = MakeProfile("c", 3);
     c.row.unit = "lock_profile";
     c.row.containers = {{"", "fedcba9876543210", "db", "", "", ""},
@@ -119,6 +120,15 @@ TEST_CASE("filters, and pages by position") {
     CHECK(Found(store, {.container = "0123456789abcdef"}) == "2:b");
     CHECK(Found(store, {.container = "0123456789a"}).empty());
     CHECK(Found(store, {.node = "n2", .container = "web"}).empty());
+    CHECK(Found(store, {.container = "db"}) == "3:c 2:b");
+    CHECK(Found(store, {.namespace_name = "shop"}) == "2:b");
+    CHECK(Found(store, {.pod = "db-1"}) == "2:b");
+    CHECK(Found(store, {.pod = "uid-1"}) == "2:b");
+    CHECK(Found(store, {.pod = "web"}).empty());
+    // One container has all of it.
+    CHECK(Found(store, {.namespace_name = "shop", .pod = "web-1", .container = "web"}) == "2:b");
+    CHECK(Found(store, {.namespace_name = "shop", .pod = "web-1", .container = "db"}).empty());
+    CHECK(Found(store, {.namespace_name = "web", .pod = "web-1"}).empty());
     // [200, 300] is b's time on n1 and e's on n2.
     CHECK(Found(store, {.from_ns = 301}) == "3:c");
     CHECK(Found(store, {.from_ns = 300}) == "5:e 3:c 2:b");

@@ -12,7 +12,7 @@ import { at, changed, go, type Place } from "../route";
 import type { List, Profile } from "../types";
 import { useLoad } from "../use";
 
-const NAMES = ["node", "unit", "container", "task_id"] as const;
+const NAMES = ["node", "unit", "namespace", "pod", "container", "task_id"] as const;
 const REFRESH_MS = 10_000;
 const PAGE = 100;
 
