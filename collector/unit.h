@@ -99,6 +99,16 @@ struct Parameter {
   uint64_t maximum = 0;
 };
 
+// What BPF programs keep to for each cgroup and CPU, as most units have it.
+inline constexpr Parameter kLimitPerSecond = {
+    .name = "limit_per_second",
+    .help = "Events a second of one cgroup and CPU; more are counted as refused.",
+    .unit = "events/s",
+    .default_value = 10,
+    .minimum = 0,
+    .maximum = 1'000'000,
+};
+
 // One way to observe; a unit lists its ways, the best first.
 struct Mechanism {
   std::string_view name;

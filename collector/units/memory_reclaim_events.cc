@@ -59,12 +59,7 @@ constexpr Parameter kParameters[] = {
      .default_value = 1'000'000'000,
      .minimum = 1'000'000,
      .maximum = kHourNs},
-    {.name = "limit_per_second",
-     .help = "Events a second of one cgroup and CPU; more are counted as refused.",
-     .unit = "events/s",
-     .default_value = 10,
-     .minimum = 0,
-     .maximum = 1'000'000},
+    kLimitPerSecond,
 };
 
 constexpr std::string_view kPrograms[] = {"reclaim_global_begin", "reclaim_global_end",

@@ -127,12 +127,7 @@ constexpr MetricType kMetrics[] = {
 
 constexpr uint64_t kHourMs = 3'600'000;
 constexpr Parameter kParameters[] = {
-    {.name = "limit_per_second",
-     .help = "Events a second of one cgroup and CPU; more are counted as refused.",
-     .unit = "events/s",
-     .default_value = 10,
-     .minimum = 0,
-     .maximum = 1000},
+    kLimitPerSecond,
     {.name = "netif_threshold_ms",
      .help = "Late for TO_NETIF_RCV.",
      .unit = "ms",

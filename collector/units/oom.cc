@@ -212,16 +212,9 @@ constexpr EventType kEvents[] = {{
     .fold = &Fold,
 }};
 
-constexpr Parameter kParameters[] = {{
-    // An OOM storm in one cgroup kills a few processes a second; the limit leaves room and still
-    // bounds a fork bomb.
-    .name = "limit_per_second",
-    .help = "Events a second of one cgroup and CPU; more are counted as refused.",
-    .unit = "events/s",
-    .default_value = 10,
-    .minimum = 0,
-    .maximum = 1000,
-}};
+// An OOM storm in one cgroup kills a few processes a second; the limit leaves room and still bounds
+// a fork bomb.
+constexpr Parameter kParameters[] = {kLimitPerSecond};
 
 constexpr std::string_view kFentry[] = {"oom_fentry"};
 constexpr std::string_view kKprobe[] = {"oom_kprobe"};

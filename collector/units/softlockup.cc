@@ -62,12 +62,7 @@ constexpr Parameter kParameters[] = {
      .default_value = 1'000'000'000,
      .minimum = 100'000'000,
      .maximum = 3'600'000'000'000},
-    {.name = "limit_per_second",
-     .help = "Events a second of one cgroup and CPU; more are counted as refused.",
-     .unit = "events/s",
-     .default_value = 10,
-     .minimum = 0,
-     .maximum = 1000},
+    kLimitPerSecond,
 };
 
 // ---- the instance

@@ -182,12 +182,7 @@ absl::StatusOr<std::unique_ptr<Instance>> Open(const OpenRequest& request,
 }
 
 constexpr Parameter kParameters[] = {
-    {.name = "limit_per_second",
-     .help = "Events a second of one cgroup and CPU; more are counted as refused.",
-     .unit = "events/s",
-     .default_value = 10,
-     .minimum = 0,
-     .maximum = 1000},
+    kLimitPerSecond,
     {.name = "quiet_port",
      .help = "TCP port whose connections make no event, lest the readers of events cause them: "
              "the apiserver's HTTP port. Its gRPC port is known. 0: none.",
