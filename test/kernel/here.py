@@ -121,6 +121,13 @@ def unit_states(path):
     return {u["unit"]: [u["state"], u["mechanism"], u["reason"]] for u in units if u["instance"] == "always"}
 
 
+def unmount_below(folder):
+    """A case that was ended by force has left what it had mounted."""
+    points = [mount.split()[1] for mount in lines(Path("/proc/self/mounts"))]
+    for point in reversed([p for p in points if p.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "--lazy", point], check=False)
+
+
 def run(case, recordings):
     """(outcome, details, units as the case found them: {name: [state, mechanism, reason]})."""
     reasons = [r for r in map(requirements.unmet, case.requires) if r]
@@ -142,6 +149,7 @@ def run(case, recordings):
                 shutil.copyfile(folder / "recording", recordings / f"{case.id}.recording")
             for made in reversed(lines(folder / "cgroups")):
                 empty_and_remove(Path(made))
+            unmount_below(folder)
 
 
 def run_all(selected, report, recordings=None):

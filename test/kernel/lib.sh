@@ -101,6 +101,14 @@ metric() {
 			'[.[] | select(.name == $want[0].name and (.labels | contains($want[0].labels))) | .value] | add'
 }
 
+# exemplars FAMILY: the events that its series name in OpenMetrics, as an array.
+exemplars() {
+	local event
+	curl -sSf --max-time 10 -H 'Accept: application/openmetrics-text; version=1.0.0' "http://$http/metrics" |
+		sed -n "s/^$1[{_].* # {event_id=\"\([^\"]*\)\"}.*/\1/p" | sort -u |
+		while read -r event; do api "events/$event"; done | jq -cs .
+}
+
 # ---- containers
 
 # The mount points of the hierarchies in which a runtime makes a container's cgroup. cpuset is left

@@ -32,7 +32,8 @@ fentry: it runs by that mechanism; nothing provoked it on this kernel: its recor
 CASES = """
 ## Cases
 
-What each case does is its first line, in `test/kernel/<case>.test`. A number is why it was skipped; an empty cell: not run.
+What each case does is its first line, in `test/kernel/<case>.test`. A number is why it was skipped; an
+empty cell: it was not run there, as one kernel is enough for it.
 
 """
 
