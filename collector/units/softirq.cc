@@ -219,10 +219,9 @@ class Softirq : public SkeletonInstance {
         AddTo(&sum, cpu.latency);
         run_ns += cpu.run_ns;
       }
-      // Some vectors a machine never uses.
-      if (Count(sum) == 0) continue;
-      SetLatency(writer, kLatency, labels, nullptr, sum, start_ns_);
       writer.Set(kSeconds, labels, nullptr, static_cast<double>(run_ns) / 1e9);
+      // Some vectors a machine never uses.
+      if (Count(sum) > 0) SetLatency(writer, kLatency, labels, nullptr, sum, start_ns_);
     }
   }
 

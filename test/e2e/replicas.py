@@ -239,6 +239,7 @@ def replicas_kill9(bed):
         victim = next(r for r in replicas if r.holds("n1"))
         others = [r for r in replicas if r is not victim]
         bed.api = others[0].api
+        wait_until(lambda: bed.api.connected("n1"), "the other replica knows the node", 10)
         made = tasks.ask(bed, seconds=6)
         tasks.in_state(bed, made, "running")
         stream.grown_by(50)
