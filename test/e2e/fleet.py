@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes that break the rules among nodes that do not: what they get, and that the others lose nothing."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 
 from bed import BUILD, ROOT, equal, expect
@@ -14,12 +16,18 @@ ENDS = {"backwards": "INVALID_ARGUMENT", "huge": "RESOURCE_EXHAUSTED"}
 def run(bed, *words):
     """The figures of scripts/fleet; every event of the good nodes must be stored once."""
     figures = bed.folder / "figures.json"
-    ran = subprocess.run([ROOT / "scripts/fleet", "--json", figures, *words],
-                         env={**os.environ, "HUATUO_BUILD": str(BUILD)}, capture_output=True, text=True, timeout=200, check=False)
-    equal((ran.returncode, ran.stderr[-300:]), (0, ""), f"scripts/fleet: {ran.stdout[-500:]}")
+    fleet = subprocess.Popen([ROOT / "scripts/fleet", "--json", figures, *words], text=True, start_new_session=True,
+                             env={**os.environ, "HUATUO_BUILD": str(BUILD)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        out, errors = fleet.communicate(timeout=200)
+    finally:
+        # Its processes, too.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(fleet.pid, signal.SIGKILL)
+    equal((fleet.returncode, errors[-300:]), (0, ""), f"scripts/fleet: {out[-500:]}")
     found = json.loads(figures.read_text(encoding="ascii"))
     expect(found["events_per_second"] > 0, "events were made")
-    bed.note(ran.stdout.splitlines()[-1])
+    bed.note(out.splitlines()[-1])
     return found
 
 

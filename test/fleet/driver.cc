@@ -113,13 +113,16 @@ void Driver::Settle() {
   });
 }
 
+bool Driver::Stopped() {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
 void Driver::Run() {
   while (true) {
     const std::vector<size_t> due = AwaitDue();
-    {
-      const std::lock_guard lock(mutex_);
-      if (stop_) return nodes_.clear();
-    }
+    // Without the lock: a node that closes waits for threads that may be in Wake.
+    if (Stopped()) return nodes_.clear();
     const auto now = Steady::now();
     Round(now);
     Storm(now);

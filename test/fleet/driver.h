@@ -38,6 +38,7 @@ class Driver {
   using Due = std::pair<Steady::time_point, size_t>;
 
   void Run();
+  bool Stopped();
   void Start(size_t index, NodePlan plan, Steady::time_point connect_at);
   void Wake(size_t index);
   void Later(size_t index, Steady::time_point at);
