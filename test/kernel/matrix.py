@@ -33,7 +33,7 @@ CASES = """
 ## Cases
 
 What each case does is its first line, in `test/kernel/<case>.test`. A number is why it was skipped; an
-empty cell: it was not run there, as one kernel is enough for it.
+empty cell: no result from there; for some one kernel is enough.
 
 """
 
