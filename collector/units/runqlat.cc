@@ -60,8 +60,7 @@ constexpr EventType kEvents[] = {{
 
 // ---- the histograms
 
-// 1 us to 16.8 s, as in bpf/sched.h; of each container 256 us to 2.1 s:
-// containers are many.
+// 1 us to 16.8 s, as in bpf/sched.h; of each container 256 us to 2.1 s, as containers are many.
 constexpr double kFirstBound = 1e-6;
 constexpr uint32_t kBounds = SCHED_BUCKETS - 1;
 constexpr uint32_t kContainerSkips = 8;
