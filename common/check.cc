@@ -3,7 +3,9 @@
 
 #include <cmath>
 #include <set>
+#include <string_view>
 
+#include "absl/container/flat_hash_set.h"
 #include "common/document.h"
 #include "common/status.h"
 #include "common/status_macros.h"
@@ -40,8 +42,13 @@ absl::Status CheckFields(const Fields& fields, int depth) {
   if (depth > kMaxDepth) return InvalidArgument("fields nest deeper than 8");
   if (fields.size() > kMaxFields) return InvalidArgument("more than 256 fields in one record");
   std::set<std::string> seen;
+  // What TracerData adds beside the fields of an event.
+  if (depth == 1) seen = {"incomplete", "repeated", "last_time", "lost_before"};
   for (const v1::Field& field : fields) {
     RETURN_IF_ERROR(CheckName("field", field.name(), seen));
+    if (field.type() == v1::Field::STACK) {
+      RETURN_IF_ERROR(CheckName("field", FramesKey(field), seen));
+    }
     if (field.type() == v1::Field::TYPE_UNSPECIFIED || !v1::Field::Type_IsValid(field.type())) {
       return InvalidArgument(fmt::format("field {}: no type", field.name()));
     }
@@ -159,6 +166,11 @@ absl::Status CheckList(const v1::Field& field, const v1::List& list, int depth) 
 
 absl::Status CheckMap(const v1::Map& map) {
   if (map.names_size() != map.values_size()) return InvalidArgument("as many names as values");
+  absl::flat_hash_set<std::string_view> seen;
+  seen.reserve(static_cast<size_t>(map.names_size()));
+  for (const std::string& name : map.names()) {
+    if (!seen.insert(name).second) return InvalidArgument(fmt::format("\"{}\" twice", name));
+  }
   const v1::Field texts;
   for (const v1::Value& value : map.values()) {
     if (value.kind_case() == v1::Value::kList) {
@@ -193,7 +205,8 @@ absl::Status CheckRecord(const Fields& fields, const Values& values, int depth) 
     return InvalidArgument(fmt::format("{} values for {} fields", values.size(), fields.size()));
   }
   for (int i = 0; i < values.size(); ++i) {
-    RETURN_IF_ERROR(Annotate(CheckValue(fields[i], values[i], depth), "field " + fields[i].name()));
+    const absl::Status status = CheckValue(fields[i], values[i], depth);
+    if (!status.ok()) return Annotate(status, "field " + fields[i].name());
   }
   return absl::OkStatus();
 }

@@ -2,80 +2,124 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/array.hpp>
-#include <cmath>
-
-#include "common/utf8.h"
-
 namespace huatuo {
 namespace {
 
-namespace json = boost::json;
-
-json::value StackText(const v1::Stack& stack) {
-  std::string text;
-  for (const v1::Frame& frame : stack.frames()) {
-    if (!text.empty()) text.push_back('\n');
-    text += FrameText(frame);
-  }
-  return json::value(text);
+// A stack has dozens of frames and an event a stack: they are written one after the other.
+void AddFrame(JsonText& json, const v1::Frame& frame) {
+  if (frame.symbol().empty()) return json.Hex(frame.address());
+  json.Part(frame.symbol());
+  json.Part("+");
+  json.Hex(frame.offset());
+  if (frame.module().empty()) return;
+  json.Part(" [");
+  json.Part(frame.module());
+  json.Part("]");
 }
 
-json::value StackFrames(const v1::Stack& stack) {
-  json::array frames;
+void AddStack(JsonText& json, const v1::Stack& stack) {
+  json.BeginText();
+  for (int i = 0; i < stack.frames_size(); ++i) {
+    if (i > 0) json.NewLine();
+    AddFrame(json, stack.frames(i));
+  }
+  json.EndText();
+}
+
+void AddFrames(JsonText& json, const v1::Stack& stack) {
+  json.BeginArray();
   for (const v1::Frame& frame : stack.frames()) {
-    json::object object;
+    json.BeginObject();
     // A frame of /proc/<pid>/stack has none.
-    if (frame.address() != 0) object["address"] = fmt::format("0x{:x}", frame.address());
+    if (frame.address() != 0) {
+      json.Key("address");
+      json.BeginText();
+      json.Hex(frame.address());
+      json.EndText();
+    }
     if (!frame.symbol().empty()) {
-      object["symbol"] = frame.symbol();
-      object["offset"] = frame.offset();
+      json.Key("symbol");
+      json.Text(frame.symbol());
+      json.Key("offset");
+      json.Uint(frame.offset());
     }
-    if (!frame.module().empty()) object["module"] = frame.module();
-    frames.emplace_back(std::move(object));
-  }
-  return frames;
-}
-
-// The frames' twin key: `stack` -> `stack_frames`.
-void Add(json::object& object, const v1::Field& field, const v1::Value& value) {
-  object[field.name()] = ToJson(field, value);
-  if (value.kind_case() == v1::Value::kStack) {
-    object[field.name() + "_frames"] = StackFrames(value.stack());
-  }
-}
-
-json::object RecordJson(const google::protobuf::RepeatedPtrField<v1::Field>& fields,
-                        const google::protobuf::RepeatedPtrField<v1::Value>& values) {
-  json::object object;
-  for (int i = 0; i < fields.size() && i < values.size(); ++i) Add(object, fields[i], values[i]);
-  return object;
-}
-
-json::value ListJson(const v1::Field& field, const v1::List& list) {
-  json::array array;
-  v1::Field text;
-  text.set_type(v1::Field::TEXT);
-  for (const v1::Value& value : list.values()) {
-    if (value.kind_case() == v1::Value::kRecord) {
-      array.emplace_back(RecordJson(field.fields(), value.record().values()));
-    } else {
-      array.emplace_back(ToJson(text, value));
+    if (!frame.module().empty()) {
+      json.Key("module");
+      json.Text(frame.module());
     }
+    json.EndObject();
   }
-  return array;
+  json.EndArray();
 }
 
-json::value MapJson(const v1::Map& map) {
-  json::object object;
-  const v1::Field plain;
+void AddValue(JsonText& json, const v1::Field& field, const v1::Value& value);
+
+// The members of an object that the caller begins and ends.
+void AddMembers(JsonText& json, const google::protobuf::RepeatedPtrField<v1::Field>& fields,
+                const google::protobuf::RepeatedPtrField<v1::Value>& values) {
+  for (int i = 0; i < fields.size() && i < values.size(); ++i) {
+    json.Key(fields[i].name());
+    AddValue(json, fields[i], values[i]);
+    if (values[i].kind_case() != v1::Value::kStack) continue;
+    json.Key(FramesKey(fields[i]));
+    AddFrames(json, values[i].stack());
+  }
+}
+
+void AddRecord(JsonText& json, const v1::Field& field, const v1::Record& record) {
+  json.BeginObject();
+  AddMembers(json, field.fields(), record.values());
+  json.EndObject();
+}
+
+void AddList(JsonText& json, const v1::Field& field, const v1::List& list) {
+  json.BeginArray();
+  for (const v1::Value& value : list.values()) AddValue(json, field, value);
+  json.EndArray();
+}
+
+void AddMap(JsonText& json, const v1::Map& map) {
+  json.BeginObject();
   for (int i = 0; i < map.names_size() && i < map.values_size(); ++i) {
-    object[map.names(i)] = ToJson(plain, map.values(i));
+    json.Key(map.names(i));
+    AddValue(json, v1::Field::default_instance(), map.values(i));
   }
-  return object;
+  json.EndObject();
+}
+
+void AddValue(JsonText& json, const v1::Field& field, const v1::Value& value) {
+  switch (value.kind_case()) {
+    case v1::Value::kUint:
+      if (field.type() != v1::Field::ID) return json.Uint(value.uint());
+      // More than the numbers of many readers can hold.
+      return json.Text(fmt::format_int(value.uint()).c_str());
+    case v1::Value::kSint:
+      return json.Sint(value.sint());
+    case v1::Value::kNumber:
+      return json.Number(value.number());
+    case v1::Value::kFlag:
+      return json.Flag(value.flag());
+    case v1::Value::kText:
+      return json.Text(value.text());
+    case v1::Value::kRaw:
+      return json.Text(value.raw());
+    case v1::Value::kStack:
+      return AddStack(json, value.stack());
+    case v1::Value::kList:
+      return AddList(json, field, value.list());
+    case v1::Value::kRecord:
+      return AddRecord(json, field, value.record());
+    case v1::Value::kMap:
+      return AddMap(json, value.map());
+    case v1::Value::KIND_NOT_SET:
+      break;
+  }
+  json.Null();
 }
 
 }  // namespace
+
+std::string FramesKey(const v1::Field& field) { return field.name() + "_frames"; }
 
 std::string FrameText(const v1::Frame& frame) {
   if (frame.symbol().empty()) return fmt::format("0x{:x}", frame.address());
@@ -84,50 +128,32 @@ std::string FrameText(const v1::Frame& frame) {
   return text;
 }
 
-json::value ToJson(const v1::Field& field, const v1::Value& value) {
-  switch (value.kind_case()) {
-    case v1::Value::kUint:
-      if (field.type() == v1::Field::ID) return json::value(std::to_string(value.uint()));
-      return value.uint();
-    case v1::Value::kSint:
-      return value.sint();
-    case v1::Value::kNumber:
-      // JSON has neither infinities nor NaN.
-      if (!std::isfinite(value.number())) return nullptr;
-      return value.number();
-    case v1::Value::kFlag:
-      return value.flag();
-    case v1::Value::kText:
-      return json::value(Utf8(value.text()));
-    case v1::Value::kRaw:
-      return json::value(Utf8(value.raw()));
-    case v1::Value::kStack:
-      return StackText(value.stack());
-    case v1::Value::kList:
-      return ListJson(field, value.list());
-    case v1::Value::kRecord:
-      return RecordJson(field.fields(), value.record().values());
-    case v1::Value::kMap:
-      return MapJson(value.map());
-    case v1::Value::KIND_NOT_SET:
-      break;
-  }
-  return nullptr;
-}
-
-json::object TracerData(const v1::EventType& type, const v1::Event& event) {
-  json::object object = RecordJson(type.fields(), event.values());
+void AddTracerData(JsonText& json, const v1::EventType& type, const v1::Event& event) {
+  json.BeginObject();
+  AddMembers(json, type.fields(), event.values());
   if (event.incomplete_size() > 0) {
-    json::array late;
-    for (const std::string& name : event.incomplete()) late.emplace_back(name);
-    object["incomplete"] = std::move(late);
+    json.Key("incomplete");
+    json.BeginArray();
+    for (const std::string& name : event.incomplete()) json.Text(name);
+    json.EndArray();
   }
   if (event.repeated() > 0) {
-    object["repeated"] = event.repeated();
-    object["last_time"] = Rfc3339(event.last_time_ns());
+    json.Key("repeated");
+    json.Uint(event.repeated());
+    json.Key("last_time");
+    json.Text(Rfc3339(event.last_time_ns()));
   }
-  if (event.lost_before() > 0) object["lost_before"] = event.lost_before();
-  return object;
+  if (event.lost_before() > 0) {
+    json.Key("lost_before");
+    json.Uint(event.lost_before());
+  }
+  json.EndObject();
+}
+
+std::string TracerData(const v1::EventType& type, const v1::Event& event) {
+  JsonText json;
+  AddTracerData(json, type, event);
+  return std::string(json.text());
 }
 
 }  // namespace huatuo

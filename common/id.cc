@@ -59,9 +59,14 @@ std::optional<std::string> FromHex(std::string_view text) {
 }
 
 std::string UuidText(std::string_view bytes) {
-  std::string text = Hex(bytes);
-  if (bytes.size() != 16) return text;
-  for (const size_t at : {8, 13, 18, 23}) text.insert(at, 1, '-');
+  const std::string hex = Hex(bytes);
+  if (bytes.size() != 16) return hex;
+  std::string text;
+  text.reserve(36);
+  for (const auto& [from, size] : {std::pair(0, 8), {8, 4}, {12, 4}, {16, 4}, {20, 12}}) {
+    if (from > 0) text.push_back('-');
+    text.append(hex, static_cast<size_t>(from), static_cast<size_t>(size));
+  }
   return text;
 }
 

@@ -1,25 +1,24 @@
 #include <absl/time/time.h>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
-#include <ctime>
+#include <chrono>
 
 #include "common/document.h"
 
 namespace huatuo {
 
 std::string Rfc3339(int64_t wall_ns) {
-  int64_t seconds = wall_ns / 1'000'000'000;
-  int64_t rest = wall_ns % 1'000'000'000;
-  if (rest < 0) {
-    rest += 1'000'000'000;
-    --seconds;
-  }
-  const time_t time = seconds;
-  tm parts{};
-  gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                     rest);
+  namespace chrono = std::chrono;
+  // Not gmtime_r: in glibc all threads wait for one lock there.
+  const chrono::sys_time<chrono::nanoseconds> time{chrono::nanoseconds(wall_ns)};
+  const auto day = chrono::floor<chrono::days>(time);
+  const chrono::year_month_day date(day);
+  const chrono::hh_mm_ss clock(time - day);
+  return fmt::format(FMT_COMPILE("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z"),
+                     static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
 }
 
 std::optional<int64_t> ParseRfc3339(std::string_view text) {

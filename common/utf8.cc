@@ -50,20 +50,6 @@ size_t FirstSequence(std::string_view text) {
 
 }  // namespace
 
-std::string Utf8(std::string_view text, size_t max_bytes) {
-  std::string out;
-  out.reserve(std::min(text.size(), max_bytes));
-  while (!text.empty()) {
-    const size_t size = FirstSequence(text);
-    const std::string_view next =
-        size > 0 ? text.substr(0, size) : std::string_view("\xEF\xBF\xBD");
-    if (next.size() > max_bytes - out.size()) break;
-    out += next;
-    text.remove_prefix(size > 0 ? size : 1);
-  }
-  return out;
-}
-
 bool IsUtf8(std::string_view text) {
   while (!text.empty()) {
     uint64_t eight = 0;
@@ -79,6 +65,21 @@ bool IsUtf8(std::string_view text) {
     text.remove_prefix(size);
   }
   return true;
+}
+
+std::string Utf8(std::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes && IsUtf8(text)) return std::string(text);
+  std::string out;
+  out.reserve(std::min(text.size(), max_bytes));
+  while (!text.empty()) {
+    const size_t size = FirstSequence(text);
+    const std::string_view next =
+        size > 0 ? text.substr(0, size) : std::string_view("\xEF\xBF\xBD");
+    if (next.size() > max_bytes - out.size()) break;
+    out += next;
+    text.remove_prefix(size > 0 ? size : 1);
+  }
+  return out;
 }
 
 }  // namespace huatuo

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <cmath>
-#include <utility>
+#include <functional>
+#include <optional>
+#include <string_view>
 
 #include "apiserver/ingest/subjects.h"
 #include "common/document.h"
@@ -14,8 +15,6 @@
 
 namespace huatuo {
 namespace {
-
-namespace json = boost::json;
 
 constexpr size_t kMaxDocument = 1 << 20;
 
@@ -38,26 +37,38 @@ bool Finite(const v1::Value& value) {
 }
 
 // Unknown is absent.
-void Add(json::object& document, const std::string& key, const std::string& value) {
-  if (!value.empty()) document[key] = value;
+void Add(JsonText& document, std::string_view key, std::string_view value) {
+  if (value.empty()) return;
+  document.Key(key);
+  document.Text(value);
 }
 
-// `row` has everything but the document.
-json::object Envelope(const Origin& origin, const EventRow& row) {
+void Add(JsonText& document, std::string_view key, uint64_t value) {
+  document.Key(key);
+  document.Uint(value);
+}
+
+void AddTime(JsonText& document, std::string_view key, int64_t ns) {
+  document.Key(key);
+  return ns == 0 ? document.Null() : document.Text(Rfc3339(ns));
+}
+
+// Begins the document. `row` has everything but the document.
+void AddEnvelope(JsonText& document, const Origin& origin, const EventRow& row) {
   const std::string time = Rfc3339(row.tracer_time_ns);
-  json::object document{{"tracer_name", row.tracer_name},
-                        {"tracer_id", row.tracer_id},
-                        {"tracer_type", row.task_id.empty() ? "auto" : "manual"}};
+  document.BeginObject();
+  Add(document, "tracer_name", row.tracer_name);
+  Add(document, "tracer_id", row.tracer_id);
+  Add(document, "tracer_type", row.task_id.empty() ? "auto" : "manual");
   Add(document, "task_id", row.task_id);
-  document["tracer_time"] = time;
-  document["time"] = time;
-  document["uploaded_time"] = Rfc3339(origin.uploaded_ns);
+  Add(document, "tracer_time", time);
+  Add(document, "time", time);
+  Add(document, "uploaded_time", Rfc3339(origin.uploaded_ns));
   const v1::Hello& hello = origin.hello;
-  document["hostname"] = hello.hostname().empty() ? hello.node() : hello.hostname();
+  Add(document, "hostname", hello.hostname().empty() ? hello.node() : hello.hostname());
   // Readers filter by it; it need not be what the host calls itself.
-  document["node"] = hello.node();
+  Add(document, "node", hello.node());
   Add(document, "region", hello.region());
-  return document;
 }
 
 // A UUIDv7 that is the same however often the same entry is read: the millisecond, then bits of a
@@ -73,12 +84,9 @@ std::string DerivedId(const Origin& origin, int64_t time_ns, uint64_t sequence) 
   return UuidText(id);
 }
 
-json::value TimeOrNull(int64_t ns) {
-  return ns == 0 ? json::value(nullptr) : json::value(Rfc3339(ns));
-}
-
+// A document of what did not come; `facts` are written into its tracer_data.
 EventRow Missing(const Origin& origin, std::string_view name, int64_t time_ns, uint64_t sequence,
-                 json::object facts) {
+                 const std::function<void(JsonText&)>& facts) {
   // Without a time of its own it is told when it came.
   if (time_ns == 0) time_ns = origin.uploaded_ns;
   EventRow row{.sequence = sequence,
@@ -88,18 +96,24 @@ EventRow Missing(const Origin& origin, std::string_view name, int64_t time_ns, u
                .tracer_time_ns = time_ns,
                .subjects = {},
                .document = {}};
-  json::object document = Envelope(origin, row);
-  document["tracer_data"] = std::move(facts);
-  row.document = json::serialize(document);
+  JsonText document;
+  AddEnvelope(document, origin, row);
+  document.Key("tracer_data");
+  document.BeginObject();
+  facts(document);
+  document.EndObject();
+  document.EndObject();
+  row.document = document.text();
   return row;
 }
 
-// Returns whether the issue is to be silenced.
-bool AddKnownIssue(const Origin& origin, json::object& document) {
+// Returns whether the issue is to be silenced. The document has all but its end.
+bool AddKnownIssue(const Origin& origin, JsonText& document) {
   if (origin.issues == nullptr) return false;
-  const std::optional<KnownIssues::Verdict> verdict = origin.issues->Judge(document);
+  const std::optional<KnownIssues::Verdict> verdict =
+      origin.issues->Judge(std::string(document.text()) + "}");
   if (!verdict.has_value()) return false;
-  document["known_issue"] = verdict->name;
+  Add(document, "known_issue", verdict->name);
   return verdict->silence;
 }
 
@@ -120,14 +134,17 @@ absl::StatusOr<EventResult> EventDocument(const Origin& origin, const v1::EventT
          .tracer_time_ns = event.time_ns(),
          .subjects = {},
          .document = {}};
-  json::object document = Envelope(origin, row);
+  JsonText document;
+  AddEnvelope(document, origin, row);
   for (const v1::Subject& subject : event.subjects()) {
     if (!subject.has_container()) continue;
     row.subjects.push_back(TellSubject(subject, origin.pods, document));
   }
-  document["tracer_data"] = TracerData(type, event);
+  document.Key("tracer_data");
+  AddTracerData(document, type, event);
   result.silenced = AddKnownIssue(origin, document) && event.task_id().empty();
-  row.document = json::serialize(document);
+  document.EndObject();
+  row.document = document.text();
   if (row.document.size() > kMaxDocument) {
     return InvalidArgument(fmt::format("{}: a document of {} bytes: at most {}", type.name(),
                                        row.document.size(), kMaxDocument));
@@ -136,22 +153,26 @@ absl::StatusOr<EventResult> EventDocument(const Origin& origin, const v1::EventT
 }
 
 EventRow GapDocument(const Origin& origin, const v1::Gap& gap, uint64_t last_sequence) {
-  return Missing(origin, "gap", gap.to_ns(), last_sequence,
-                 {{"first_sequence", gap.first_sequence()},
-                  {"last_sequence", last_sequence},
-                  {"count", last_sequence - gap.first_sequence() + 1},
-                  {"cause", gap.cause()},
-                  {"from", TimeOrNull(gap.from_ns())},
-                  {"to", TimeOrNull(gap.to_ns())}});
+  return Missing(origin, "gap", gap.to_ns(), last_sequence, [&](JsonText& facts) {
+    Add(facts, "first_sequence", gap.first_sequence());
+    Add(facts, "last_sequence", last_sequence);
+    Add(facts, "count", last_sequence - gap.first_sequence() + 1);
+    facts.Key("cause");
+    facts.Text(gap.cause());
+    AddTime(facts, "from", gap.from_ns());
+    AddTime(facts, "to", gap.to_ns());
+  });
 }
 
 EventRow NotObservedDocument(const Origin& origin, const v1::NotObserved& not_observed,
                              uint64_t sequence) {
-  json::object facts{{"cause", not_observed.cause()},
-                     {"from", TimeOrNull(not_observed.from_ns())},
-                     {"to", TimeOrNull(not_observed.to_ns())}};
-  Add(facts, "unit", not_observed.unit());
-  return Missing(origin, "not_observed", not_observed.to_ns(), sequence, std::move(facts));
+  return Missing(origin, "not_observed", not_observed.to_ns(), sequence, [&](JsonText& facts) {
+    facts.Key("cause");
+    facts.Text(not_observed.cause());
+    AddTime(facts, "from", not_observed.from_ns());
+    AddTime(facts, "to", not_observed.to_ns());
+    Add(facts, "unit", not_observed.unit());
+  });
 }
 
 }  // namespace huatuo

@@ -77,6 +77,10 @@ absl::Status CheckContent(const v1::EventType& type, const v1::Event& event) {
   }
   for (const v1::Subject& subject : event.subjects()) {
     RETURN_IF_ERROR(Annotate(CheckSubject(subject), "subjects"));
+    const auto same = [&](const v1::Subject& other) { return other.role() == subject.role(); };
+    if (std::ranges::count_if(event.subjects(), same) > 1) {
+      return InvalidArgument(fmt::format("subjects: role: \"{}\" twice", subject.role()));
+    }
   }
   for (const std::string& field : event.incomplete()) {
     RETURN_IF_ERROR(CheckLength("incomplete", field));
@@ -127,8 +131,10 @@ absl::StatusOr<EntryReader::Batch> EntryReader::Read(const v1::EntryBatch& batch
   read.commit.node = hello_.node();
   read.commit.epoch = Hex(hello_.epoch());
   read.commit.uploaded_ns = uploaded_ns;
+  read.commit.events.reserve(static_cast<size_t>(batch.entries_size()));
   for (const v1::Entry& entry : batch.entries()) {
-    RETURN_IF_ERROR(Annotate(Add(entry, read), fmt::format("entry {}", entry.sequence())));
+    const absl::Status status = Add(entry, read);
+    if (!status.ok()) return Annotate(status, fmt::format("entry {}", entry.sequence()));
   }
   read.commit.high_water = sequences_.covered();
   return read;

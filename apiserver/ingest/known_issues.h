@@ -49,7 +49,7 @@ class KnownIssues {
     bool silence = false;
   };
   // Of a whole event document; nullopt: nobody knows it.
-  std::optional<Verdict> Judge(const boost::json::object& document) const;
+  std::optional<Verdict> Judge(std::string_view document) const;
 
   // The rules, each with `matched`: events that it knew since the process started.
   boost::json::object Json() const;

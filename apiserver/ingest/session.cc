@@ -21,6 +21,10 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
+// Of the memory that a message is parsed into; it takes two to four times its bytes.
+constexpr size_t kFirstBlock = 1 << 10;
+constexpr size_t kLargestBlock = 128 << 10;
+
 // The rate of a node that is asked to keep its events in the spool; 0 would mean no limit.
 constexpr uint32_t kSlowRate = 1;
 
@@ -105,7 +109,10 @@ Session::~Session() {
 absl::StatusOr<Exchange::Next> Session::Receive(std::string_view bytes) {
   const int64_t begin_ns = shared_.clock.BootNs();
   // A message is a thousand small ones, which go all at once.
-  google::protobuf::Arena arena;
+  google::protobuf::ArenaOptions blocks;
+  blocks.start_block_size = std::clamp(bytes.size(), kFirstBlock, kLargestBlock);
+  blocks.max_block_size = kLargestBlock;
+  google::protobuf::Arena arena(blocks);
   auto& message = *google::protobuf::Arena::CreateMessage<v1::FromNode>(&arena);
   // The reason goes to the node; protobuf would write each one to stderr as well.
   std::optional<google::protobuf::LogSilencer> silence(std::in_place);

@@ -16,9 +16,14 @@ constexpr size_t kMaxUnsent = 1000;
 // Of gRPC, before each message.
 constexpr size_t kPrefixBytes = 5;
 
-std::string Bytes(const grpc::ByteBuffer& buffer) {
+// In one piece, until the thread takes its next message: a batch is too large to be allocated anew
+// each time.
+std::string_view Bytes(const grpc::ByteBuffer& buffer) {
+  constexpr size_t kKeptBytes = 1 << 20;
+  static thread_local std::string bytes;
+  if (bytes.capacity() > kKeptBytes) bytes = std::string();
+  bytes.clear();
   std::vector<grpc::Slice> slices;
-  std::string bytes;
   if (!buffer.Dump(&slices).ok()) return bytes;
   bytes.reserve(buffer.Length());
   for (const grpc::Slice& slice : slices) {

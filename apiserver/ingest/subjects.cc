@@ -7,33 +7,42 @@
 namespace huatuo {
 namespace {
 
-namespace json = boost::json;
-
 // The fields of one subject, each with its role before the name.
 class Fields {
  public:
-  Fields(json::object& document, const std::string& role)
-      : document_(document), prefix_(role.empty() ? "" : role + "_") {}
+  Fields(JsonText& document, const std::string& role)
+      : document_(document), key_(role.empty() ? "" : role + "_"), prefix_(key_.size()) {}
 
   void Add(std::string_view name, std::string_view value) {
-    if (!value.empty()) document_[Key(name)].emplace_string().assign(value.data(), value.size());
+    if (value.empty()) return;
+    AddKey(name);
+    document_.Text(value);
   }
   void Add(std::string_view name, const Pod::Texts& texts) {
     if (texts.empty()) return;
-    json::object& object = document_[Key(name)].emplace_object();
-    for (const auto& [key, value] : texts) object[key] = value;
+    AddKey(name);
+    document_.BeginObject();
+    for (const auto& [key, value] : texts) {
+      document_.Key(key);
+      document_.Text(value);
+    }
+    document_.EndObject();
   }
 
  private:
-  std::string Key(std::string_view name) const { return std::string(prefix_).append(name); }
+  void AddKey(std::string_view name) {
+    key_.replace(prefix_, std::string::npos, name);
+    document_.Key(key_);
+  }
 
-  json::object& document_;
-  const std::string prefix_;
+  JsonText& document_;
+  std::string key_;
+  const size_t prefix_;
 };
 
 }  // namespace
 
-SubjectRow TellSubject(const v1::Subject& subject, const PodIndex* pods, json::object& document) {
+SubjectRow TellSubject(const v1::Subject& subject, const PodIndex* pods, JsonText& document) {
   const v1::Container& container = subject.container();
   PodIndex::Found found;
   if (pods != nullptr) found = pods->Find(container.id(), container.pod_uid());

@@ -4,19 +4,17 @@
 // Pure and thread-safe.
 #pragma once
 
-#include <boost/json/object.hpp>
-
 #include "apiserver/pods/pod_index.h"
 #include "apiserver/store/store.h"
+#include "common/json_text.h"
 #include "huatuo/v1/huatuo.pb.h"
 
 namespace huatuo {
 
-// Adds the fields of `subject`, which has a container, to the document; their names begin with its
-// role. Unknown is absent. Names are the cluster's where it knows the pod: of a static pod also the
-// uid. `pods` null: only what the node knows.
-SubjectRow TellSubject(const v1::Subject& subject, const PodIndex* pods,
-                       boost::json::object& document);
+// Writes the fields of `subject`, which has a container, into a document; their names begin with
+// its role. Unknown is absent. Names are the cluster's where it knows the pod: of a static pod also
+// the uid. `pods` null: only what the node knows.
+SubjectRow TellSubject(const v1::Subject& subject, const PodIndex* pods, JsonText& document);
 
 // Whether the cluster may yet tell more of it than it does now: the container is of a pod, and
 // either the pod or the container in it is not known.

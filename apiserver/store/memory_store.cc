@@ -54,15 +54,16 @@ uint64_t MemoryStore::AppendOne(const NodeCommit& commit) {
 }
 
 bool MemoryStore::Insert(const NodeCommit& commit, const EventRow& event) {
-  const auto [place, is_new] = by_tracer_id_.try_emplace(event.tracer_id, last_position_ + 1);
-  if (!is_new) {
-    const StoredEvent& stored = *rows_.at(place->second);
+  const auto found = by_tracer_id_.find(event.tracer_id);
+  if (found != by_tracer_id_.end()) {
+    const StoredEvent& stored = *found->second;
     if (!SameEvent(stored, commit.node, event)) Reject(commit, DuplicateId(event, stored.position));
     return false;
   }
   auto row = std::make_shared<const StoredEvent>(
       StoredEvent{++last_position_, event, commit.node, commit.uploaded_ns});
   bytes_ += Bytes(*row);
+  by_tracer_id_.emplace(row->row.tracer_id, row);
   rows_.emplace_hint(rows_.end(), last_position_, std::move(row));
   return true;
 }
@@ -125,9 +126,9 @@ absl::StatusOr<std::vector<EventCount>> MemoryStore::Count(const EventFilter& fi
 
 absl::StatusOr<std::optional<StoredEvent>> MemoryStore::Get(std::string_view tracer_id) {
   const std::lock_guard lock(mutex_);
-  const auto found = by_tracer_id_.find(std::string(tracer_id));
+  const auto found = by_tracer_id_.find(tracer_id);
   if (found == by_tracer_id_.end()) return std::nullopt;
-  return *rows_.at(found->second);
+  return *found->second;
 }
 
 absl::StatusOr<uint64_t> MemoryStore::Newest() {

@@ -74,10 +74,10 @@ class MemoryStore : public Store {
   uint64_t last_position_ = 0;
   uint64_t bytes_ = 0;
   Rows rows_;
-  absl::flat_hash_map<std::string, uint64_t> by_tracer_id_;
-  std::map<Pair, Mark> marks_;                // (node, epoch)
-  std::multimap<int64_t, Refusal> refusals_;  // by uploaded_ns
-  std::map<Pair, std::string> facts_;         // (kind, key)
+  absl::flat_hash_map<std::string_view, Row> by_tracer_id_;  // the row's own text is the key
+  std::map<Pair, Mark> marks_;                               // (node, epoch)
+  std::multimap<int64_t, Refusal> refusals_;                 // by uploaded_ns
+  std::map<Pair, std::string> facts_;                        // (kind, key)
   MemoryTasks tasks_;
 };
 

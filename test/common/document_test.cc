@@ -1,6 +1,5 @@
 #include "common/document.h"
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
 #include "common/id.h"
@@ -18,7 +17,7 @@ T Parse(const std::string& text) {
 }
 
 std::string Json(const v1::EventType& type, const v1::Event& event) {
-  return boost::json::serialize(TracerData(type, event));
+  return TracerData(type, event);
 }
 
 std::string Why(const absl::Status& status) { return status.ok() ? "ok" : Message(status); }
@@ -67,7 +66,7 @@ TEST_CASE("a number that JSON cannot say is null") {
   CHECK(Json(type, Parse<v1::Event>(R"(
     values { number: nan } values { number: -inf } values { number: 0.5 }
     values { map { names: "x" values { number: inf } } })")) ==
-        R"({"a":null,"b":null,"c":5E-1,"m":{"x":null}})");
+        R"({"a":null,"b":null,"c":0.5,"m":{"x":null}})");
 }
 
 TEST_CASE("values that the catalog does not allow are named") {
@@ -87,6 +86,10 @@ TEST_CASE("values that the catalog does not allow are named") {
   CHECK(map("") == "field stat: as many names as values");
   CHECK(map("values { map {} }") == "field stat: a map holds plain values and lists of texts");
   CHECK(map("values { list { values { uint: 1 } } }") == "field stat: a list of texts");
+  CHECK(Why(CheckValues(
+            type, Parse<v1::Event>("values {} values {} values {} values {} values {} values {} "
+                                   "values { map { names: \"x\" values {} names: \"x\" values {} "
+                                   "} }"))) == "field stat: \"x\" twice");
   v1::Event surplus;
   for (int i = 0; i < 8; ++i) surplus.add_values();
   CHECK(Why(CheckValues(type, surplus)) == "8 values for 7 fields");
@@ -101,6 +104,15 @@ TEST_CASE("a catalog that cannot be used is refused with the place") {
   CHECK(check("units { name: \"u\" } units { name: \"u\" }") == "unit \"u\": declared twice");
   CHECK(check("units { name: \"u\" events { name: \"e\" fields { name: \"f\" } } }") ==
         "unit u: event e: field f: no type");
+  const auto event = [&](const std::string& fields) {
+    return check("units { name: \"u\" events { name: \"e\" " + fields + " } }");
+  };
+  CHECK(event("fields { name: \"s\" type: STACK } fields { name: \"s_frames\" type: UINT }") ==
+        "unit u: event e: field \"s_frames\": declared twice");
+  CHECK(event("fields { name: \"repeated\" type: UINT }") ==
+        "unit u: event e: field \"repeated\": declared twice");
+  CHECK(event("fields { name: \"r\" type: RECORD fields { name: \"repeated\" type: UINT } }") ==
+        "ok");
   CHECK(check("units { name: \"u\" metrics { name: \"m\" type: HISTOGRAM } }") ==
         "unit u: metric m: buckets: 0: accepted are 1 to 64");
   CHECK(check("units { name: \"u\" parameters { name: \"p\" minimum: 2 maximum: 1 } }") ==

@@ -28,6 +28,7 @@ struct Settings {
   uint64_t series = 1000;
   uint64_t metrics_interval_seconds = 15;
   double events_per_second = 0.1;
+  uint64_t events_at_once = 1;
   uint64_t seconds = 60;
   uint64_t ramp_seconds = 10;
   uint64_t settle_seconds = 60;
@@ -53,6 +54,8 @@ absl::StatusOr<Settings> LoadSettings(int argc, char** argv) {
       {"series", "series of each, a histogram being one", &s.series, 1, 20'000},
       {"metrics_interval_seconds", "", &s.metrics_interval_seconds, 1, 3600},
       {"events_per_second", "of each node", &s.events_per_second, 0, 1e6},
+      {"events_at_once", "of each node, in one message, as a node sends what has waited",
+       &s.events_at_once, 1, 1000},
       {"seconds", "how long", &s.seconds, 1, 1e6},
       {"ramp_seconds", "time over which the nodes connect", &s.ramp_seconds, 0, 3600},
       {"settle_seconds", "longest wait for the last acks", &s.settle_seconds, 0, 3600},
@@ -83,8 +86,10 @@ std::vector<std::vector<NodePlan>> Plans(const Settings& s) {
                     .target = s.apiserver[made % s.apiserver.size()],
                     .metrics_interval = std::chrono::seconds(s.metrics_interval_seconds)};
       if (events_per_second > 0) {
+        const auto at_once = static_cast<double>(s.events_at_once);
         plan.event_interval =
-            std::chrono::nanoseconds(static_cast<int64_t>(1e9 / events_per_second));
+            std::chrono::nanoseconds(static_cast<int64_t>(1e9 * at_once / events_per_second));
+        plan.events_at_once = s.events_at_once;
       }
       plans[made % s.threads].push_back(std::move(plan));
     }

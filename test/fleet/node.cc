@@ -185,7 +185,7 @@ void FleetNode::SendDue(Steady::time_point now, const SharedRound& round) {
   if (plan_.event_interval.count() > 0 && now >= event_at_ && !quiet_ &&
       waiting_.size() < kWindow) {
     const uint64_t first = next_sequence_;
-    const uint64_t count = plan_.manner == Manner::kFlood ? kBatch : 1;
+    const uint64_t count = plan_.manner == Manner::kFlood ? kBatch : plan_.events_at_once;
     for (uint64_t i = 0; i < count; ++i) waiting_.push_back({next_sequence_++, now});
     if (plan_.manner == Manner::kGood) tally_.events += count;
     SendEvents(first, first + count - 1);

@@ -38,6 +38,7 @@ struct NodePlan {
   std::string target;
   Steady::duration metrics_interval{};
   Steady::duration event_interval{};  // zero: no events
+  uint64_t events_at_once = 1;
 };
 
 // The newest round of metrics, shared by all nodes.

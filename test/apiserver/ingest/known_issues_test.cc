@@ -99,7 +99,7 @@ TEST_CASE("rules outlive the process; those of a file replace them") {
       std::filesystem::temp_directory_path() / ("issues." + std::to_string(getpid()));
   std::ofstream(path) << Rule(R"("name":"filed","action":"label","match":{"comm":"x"})");
   CHECK(issues.Load(path).ok());
-  CHECK(issues.Judge(json::parse(R"({"tracer_data":{"comm":"xy"}})").as_object())->name == "filed");
+  CHECK(issues.Judge(R"({"tracer_data":{"comm":"xy"}})")->name == "filed");
   std::ofstream(path) << Rule(R"("name":"filed","action":"label","match":{"comm":"("})");
   CHECK(Message(issues.Load(path))
             .starts_with("known_issues_file " + path + ": items[0].match.comm: missing ): ("));

@@ -107,14 +107,16 @@ TEST_CASE("an event that is unfit is rejected, and those around it are stored") 
   event(2, "values { text: \"x\" }");
   event(3, "subjects { role: \"Bad Role\" }");
   event(4, "task_id: \"" + std::string(257, 'x') + "\"");
-  event(5, "values { uint: 8 }");
-  node.Await("ack { sequence: 5 }");
-  CHECK(bench.Stored() == "a 1 oom\na 5 oom\n");
+  event(5, "subjects { role: \"waker\" } subjects { role: \"waker\" }");
+  event(6, "values { uint: 8 }");
+  node.Await("ack { sequence: 6 }");
+  CHECK(bench.Stored() == "a 1 oom\na 6 oom\n");
   CHECK(bench.Rejected() ==
+        "5 subjects: role: \"waker\" twice\n"
         "4 task_id: 257 bytes: at most 256\n"
         "3 subjects: role: not at most 32 bytes of [a-z_]\n"
         "2 oom: field victim_pid: not of type UINT\n");
-  CHECK(bench.nodes.Find("a")->rejected == 3);
+  CHECK(bench.nodes.Find("a")->rejected == 4);
 }
 
 TEST_CASE("a message that cannot be parsed ends the stream") {

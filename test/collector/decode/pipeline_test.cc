@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <condition_variable>
 
@@ -89,8 +88,7 @@ struct Chain {
   }
 
   std::string Json(size_t i) const {
-    return boost::json::serialize(
-        TracerData(MakeCatalog(kUnits).units(0).events(0), shipped.at(i)));
+    return TracerData(MakeCatalog(kUnits).units(0).events(0), shipped.at(i));
   }
 
   const Root root;
@@ -200,7 +198,7 @@ TEST_CASE("a record made in user space is completed too, and taped when it is wh
   Chain chain;
   std::string taped;
   chain.hooks.tap_event = [&](const v1::Event& event) {
-    taped = boost::json::serialize(TracerData(MakeCatalog(kUnits).units(0).events(0), event));
+    taped = TracerData(MakeCatalog(kUnits).units(0).events(0), event);
   };
   Pipeline& pipeline = chain.Make();
   OpenRequest from;

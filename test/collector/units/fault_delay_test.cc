@@ -1,6 +1,5 @@
 #include "bpf/fault_delay.h"
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
 #include "collector/decode/decoder.h"
@@ -42,7 +41,7 @@ std::string Json(const fault_delay_event& event) {
   CHECK(CheckValues(type, decoded).ok());
   REQUIRE(decoded.subjects_size() == 1);
   CHECK(decoded.subjects(0).container().id() == "c7");
-  return boost::json::serialize(TracerData(type, decoded));
+  return TracerData(type, decoded);
 }
 
 TEST_CASE("a fault that a file made late: which page of it") {

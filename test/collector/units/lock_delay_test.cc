@@ -1,6 +1,5 @@
 #include "bpf/lock_delay.h"
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
 #include "collector/decode/decoder.h"
@@ -64,7 +63,7 @@ std::string Json(const lock_delay_event& event) {
   const v1::EventType type = MakeCatalog(kUnits).units(0).events(0);
   const v1::Event decoded = Decoded(event);
   CHECK(CheckValues(type, decoded).ok());
-  return boost::json::serialize(TracerData(type, decoded));
+  return TracerData(type, decoded);
 }
 
 TEST_CASE("a wait for a lock: which, how long, who had it") {

@@ -1,6 +1,5 @@
 #include "bpf/memory_reclaim_events.h"
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
 #include "collector/decode/decoder.h"
@@ -59,7 +58,7 @@ std::string Json(const memory_reclaim_event& event) {
   const v1::EventType type = MakeCatalog(kUnits).units(0).events(0);
   const v1::Event decoded = decoder.Decode(0, 0, kMemoryReclaimEvents.events[0], &event);
   CHECK(CheckValues(type, decoded).ok());
-  return boost::json::serialize(TracerData(type, decoded));
+  return TracerData(type, decoded);
 }
 
 TEST_CASE("a task in reclaim: how long, for what, and where without the probe's own frames") {

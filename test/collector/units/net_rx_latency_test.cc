@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <vector>
 
@@ -59,8 +58,8 @@ std::string Json(const net_rx_latency_event& event) {
   static FakeContext context;
   ManualClock clock;
   const Decoder decoder(kUnits, context, clock);
-  return boost::json::serialize(TracerData(MakeCatalog(kUnits).units(0).events(0),
-                                           decoder.Decode(0, 0, kNetRxLatency.events[0], &event)));
+  return TracerData(MakeCatalog(kUnits).units(0).events(0),
+                    decoder.Decode(0, 0, kNetRxLatency.events[0], &event));
 }
 
 std::string Part(const net_rx_latency_event& event, std::string_view from, std::string_view to) {
@@ -74,7 +73,7 @@ TEST_CASE("a late packet says what it was, where it was late and by how much") {
         R"({"comm":"reader","pid":50,"tid":51,"cpu":0,"cgroup_id":"7",)"
         R"("saddr":"10.0.0.1","daddr":"10.0.0.2","sport":43210,"dport":80,"protocol":"TCP",)"
         R"("seq":4000000000,"ack_seq":1,"state":"ESTABLISHED","pkt_len":1500,)"
-        R"("where":"TO_USER_COPY","latency_ms":2.505E2,"threshold_ms":1.15E2,"netdev":"eth0",)"
+        R"("where":"TO_USER_COPY","latency_ms":250.5,"threshold_ms":115.0,"netdev":"eth0",)"
         R"("ifindex":2,"netns_inum":4026531840,"netns_cookie":"18364758544493064720"})");
 }
 
@@ -86,7 +85,7 @@ TEST_CASE("what is not known of a late packet is null, never 0") {
         R"({"comm":"","pid":0,"tid":0,"cpu":0,"cgroup_id":null,)"
         R"("saddr":null,"daddr":null,"sport":null,"dport":null,"protocol":null,)"
         R"("seq":null,"ack_seq":null,"state":null,"pkt_len":0,)"
-        R"("where":"TO_NETIF_RCV","latency_ms":6E0,"threshold_ms":5E0,"netdev":null,)"
+        R"("where":"TO_NETIF_RCV","latency_ms":6.0,"threshold_ms":5.0,"netdev":null,)"
         R"("ifindex":null,"netns_inum":null,"netns_cookie":null})");
 }
 

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
 #include "collector/decode/decoder.h"
@@ -106,9 +105,8 @@ TEST_CASE("the event has the bond before and after, and the driver's own words")
   FakeContext context;
   ManualClock clock;
   const Decoder decoder(kUnits, context, clock);
-  CHECK(boost::json::serialize(
-            TracerData(MakeCatalog(kUnits).units(0).events(0),
-                       decoder.Decode(0, 0, kNetdevBondingLacp.events[0], &changes[0]))) ==
+  CHECK(TracerData(MakeCatalog(kUnits).units(0).events(0),
+                   decoder.Decode(0, 0, kNetdevBondingLacp.events[0], &changes[0])) ==
         R"({"bond":"bond0","changes":"mii_status up -> down; aggregator_id 1 -> none; )"
         R"(ports 1 -> none; partner_key 15 -> none; partner_mac 06:00:00:00:00:09 -> none; )"
         R"(eth0 mii_status up -> down; eth0 aggregator_id 1 -> none; )"

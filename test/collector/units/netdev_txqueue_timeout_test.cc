@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <time.h>
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
 #include "collector/decode/decoder.h"
@@ -38,7 +37,7 @@ std::string Json(const netdev_txqueue_timeout_event& event) {
   const v1::EventType type = MakeCatalog(kUnits).units(0).events(0);
   const v1::Event decoded = decoder.Decode(0, 0, kNetdevTxqueueTimeout.events[0], &event);
   CHECK(CheckValues(type, decoded).ok());
-  return boost::json::serialize(TracerData(type, decoded));
+  return TracerData(type, decoded);
 }
 
 TEST_CASE("a stuck queue: which, of whom, for how long") {

@@ -1,6 +1,5 @@
 #include "bpf/oom.h"
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
 #include "collector/decode/decoder.h"
@@ -43,8 +42,8 @@ std::string Json(const oom_event& event) {
   context.Add(8, "bbbb", "trigger-pod");
   ManualClock clock;
   const Decoder decoder(kUnits, context, clock);
-  return boost::json::serialize(TracerData(MakeCatalog(kUnits).units(0).events(0),
-                                           decoder.Decode(0, 0, kOom.events[0], &event)));
+  return TracerData(MakeCatalog(kUnits).units(0).events(0),
+                    decoder.Decode(0, 0, kOom.events[0], &event));
 }
 
 TEST_CASE("an oom kill names victim, trigger and the exhausted domain") {

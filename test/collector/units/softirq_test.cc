@@ -1,6 +1,5 @@
 #include "bpf/softirq.h"
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <cstring>
 
@@ -55,8 +54,8 @@ std::string Json(const softirq_event& event) {
   Symbols context;
   ManualClock clock;
   const Decoder decoder(kUnits, context, clock);
-  return boost::json::serialize(TracerData(MakeCatalog(kUnits).units(0).events(0),
-                                           decoder.Decode(0, 0, kSoftirq.events[0], &event)));
+  return TracerData(MakeCatalog(kUnits).units(0).events(0),
+                    decoder.Decode(0, 0, kSoftirq.events[0], &event));
 }
 
 TEST_CASE("softirqs held off: what, for how long, by whom, and where they ran at last") {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <map>
@@ -39,8 +38,8 @@ std::string Json(const softlockup_event& event) {
   FakeContext context;
   ManualClock clock;
   const Decoder decoder(kUnits, context, clock);
-  return boost::json::serialize(TracerData(MakeCatalog(kUnits).units(0).events(0),
-                                           decoder.Decode(0, 0, kSoftlockup.events[0], &event)));
+  return TracerData(MakeCatalog(kUnits).units(0).events(0),
+                    decoder.Decode(0, 0, kSoftlockup.events[0], &event));
 }
 
 std::string Watchdog(std::string_view record) {

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
 #include "collector/decode/decoder.h"
@@ -54,8 +53,8 @@ std::string Json(const tcp_retransmit_event& event) {
   static FakeContext context;
   ManualClock clock;
   const Decoder decoder(kUnits, context, clock);
-  return boost::json::serialize(TracerData(MakeCatalog(kUnits).units(0).events(0),
-                                           decoder.Decode(0, 0, kTcpRetransmit.events[0], &event)));
+  return TracerData(MakeCatalog(kUnits).units(0).events(0),
+                    decoder.Decode(0, 0, kTcpRetransmit.events[0], &event));
 }
 
 std::string Part(const tcp_retransmit_event& event, std::string_view from, std::string_view to) {
