@@ -19,12 +19,6 @@ bool HasLabels(std::string_view text, const std::vector<std::string>& labels) {
   });
 }
 
-// A series and the text of its labels.
-void Prefetch(const auto& item) {
-  __builtin_prefetch(&item.second);
-  for (size_t i = 0; i < item.first.size(); i += 64) __builtin_prefetch(item.first.data() + i);
-}
-
 // Where in the exemplars of a family one of this value is: at the bucket that counts it.
 size_t PlaceOf(const Family& family, double value) {
   const auto bound = std::lower_bound(family.bounds.begin(), family.bounds.end(), value);
@@ -66,13 +60,13 @@ void NodeSeries::Open(std::string_view node_labels, uint64_t session,
   if (session < session_) return;
   const int64_t lost_ns = closed_ns_ >= 0 ? closed_ns_ : now_ns;
   for (auto& [name, family] : families_) {
-    for (auto& [labels, series] : family.series) {
-      if (!series.owned) continue;
-      series.owned = false;
+    for (const auto& series : family.series) {
+      if (!series->owned) continue;
+      series->owned = false;
       ++lost_;
-      series.lost_round = completed_;
-      series.lost_ns = lost_ns;
-      if (series.sampled_round < completed_) series.time_ns = completed_time_ns_;
+      series->lost_round = completed_;
+      series->lost_ns = lost_ns;
+      if (series->sampled_round < completed_) series->time_ns = completed_time_ns_;
     }
   }
   targets_.clear();
@@ -112,7 +106,7 @@ absl::Status NodeSeries::Announce(const v1::SeriesAnnounce& announce) {
   }
   Target target{.metric = &unit.metrics(static_cast<int>(announce.metric())),
                 .family = nullptr,
-                .series = {}};
+                .series = nullptr};
   if (targets_.contains(announce.id())) {
     return InvalidArgument(fmt::format("series {}: announced twice", announce.id()));
   }
@@ -144,27 +138,29 @@ absl::Status NodeSeries::Place(const v1::SeriesAnnounce& announce, std::string_v
     ++counts_.conflicting;
     return absl::OkStatus();
   }
-  auto found = family->series.find(labels);
-  if (found == family->series.end()) {
+  Series* found = family->series.Find(labels);
+  if (found == nullptr) {
     if (series_ >= max_series_) {
       ++counts_.refused_series;
       return absl::OkStatus();
     }
-    found = family->series.emplace(std::move(labels), Series{}).first;
+    auto series = std::make_unique<Series>();
+    series->labels = std::move(labels);
+    found = family->series.Insert(std::move(series));
     ++series_;
     ++lost_;
-  } else if (found->second.owned) {
+  } else if (found->owned) {
     const std::string unnamed = UnnamedPod(target);
     if (!unnamed.empty() && unnamed != container) return Place(announce, unnamed, target);
     ++counts_.duplicates;
     return absl::OkStatus();
   }
   --lost_;
-  found->second.owned = true;
-  found->second.id = announce.id();
-  found->second.container_size = static_cast<uint32_t>(container.size());
+  found->owned = true;
+  found->id = announce.id();
+  found->container_size = static_cast<uint32_t>(container.size());
   // A value that was taken over is as old as it was until the node sends one.
-  found->second.sampled_round = completed_;
+  found->sampled_round = completed_;
   target.family = family;
   target.series = found;
   return absl::OkStatus();
@@ -190,28 +186,27 @@ void NodeSeries::Relabel(SeriesSubjects::Subject& subject) {
 }
 
 bool NodeSeries::Rename(Target& target) {
-  SeriesByLabels& all = target.family->series;
-  const std::string& old = target.series->first;
+  OrderedSeries<Series>& all = target.family->series;
+  const std::string& old = target.series->labels;
   const size_t begin = node_labels_.size() + 1;
   const std::string& container = target.subject->labels;
   std::string labels =
-      old.substr(0, begin) + container + old.substr(begin + target.series->second.container_size);
+      old.substr(0, begin) + container + old.substr(begin + target.series->container_size);
   if (labels == old) return true;
-  const auto other = all.find(labels);
-  if (other != all.end()) {
-    if (other->second.owned) return false;
-    Erase(*target.family, other);
+  if (const Series* const other = all.Find(labels)) {
+    if (other->owned) return false;
+    Erase(*target.family, *other);
   }
-  auto node = all.extract(target.series);
+  auto series = all.TakeOut(*target.series);
   labels.shrink_to_fit();
-  node.key() = std::move(labels);
-  node.mapped().container_size = static_cast<uint32_t>(container.size());
-  target.series = all.insert(std::move(node)).position;
+  series->labels = std::move(labels);
+  series->container_size = static_cast<uint32_t>(container.size());
+  all.Insert(std::move(series));
   return true;
 }
 
 void NodeSeries::Forget(uint32_t id, const Target& target) {
-  if (target.family != nullptr) Erase(*target.family, target.series);
+  if (target.family != nullptr) Erase(*target.family, *target.series);
   if (target.subject != nullptr) subjects_.Remove(*target.subject, id);
 }
 
@@ -221,7 +216,9 @@ NodeSeries::FamilySeries* NodeSeries::FindFamily(const v1::MetricType& metric) {
   std::shared_ptr<const Family> family = family_of_(metric);
   if (!family) return nullptr;
   FamilySeries& mine = families_[metric.name()];
+  by_family_.erase(mine.family.get());
   mine.family = std::move(family);
+  by_family_[mine.family.get()] = &mine;
   found_families_.emplace(&metric, &mine);
   return &mine;
 }
@@ -246,7 +243,7 @@ absl::Status NodeSeries::Sample(const v1::Samples& samples) {
                                          found == targets_.end() ? "unknown" : "a histogram"));
     }
     if (found->second.family == nullptr) continue;
-    Series& series = found->second.series->second;
+    Series& series = *found->second.series;
     series.value = samples.values(i);
     Stamp(series, samples.time_ns());
   }
@@ -267,7 +264,7 @@ absl::Status NodeSeries::SampleHistogram(const v1::HistogramSample& sample, int6
   }
   RETURN_IF_ERROR(CheckHistogram(*found->second.metric, sample));
   if (found->second.family == nullptr) return absl::OkStatus();
-  Series& series = found->second.series->second;
+  Series& series = *found->second.series;
   series.cumulative.assign(sample.cumulative().begin(), sample.cumulative().end());
   series.value = sample.sum();
   series.start_time_ns = Corrected(sample.start_time_ns());
@@ -294,9 +291,13 @@ void NodeSeries::Stamp(Series& series, int64_t time_ns) {
   ++counts_.samples;
 }
 
-void NodeSeries::Erase(FamilySeries& family, SeriesByLabels::iterator series) {
-  if (!series->second.owned) --lost_;
-  family.series.erase(series);
+void NodeSeries::Erase(FamilySeries& family, const Series& series) {
+  Gone(series);
+  family.series.TakeOut(series);
+}
+
+void NodeSeries::Gone(const Series& series) {
+  if (!series.owned) --lost_;
   --series_;
 }
 
@@ -304,12 +305,12 @@ void NodeSeries::Exemplify(const ExemplarOf& one) {
   const auto mine = families_.find(one.family);
   if (mine == families_.end()) return;
   const Family& family = *mine->second.family;
-  for (auto& [labels, series] : mine->second.series) {
-    if (!series.sampled || !HasLabels(labels, one.labels)) continue;
-    if (!series.exemplars) {
-      series.exemplars = std::make_unique<std::vector<Exemplar>>(family.bounds.size() + 1);
+  for (const auto& series : mine->second.series) {
+    if (!series->sampled || !HasLabels(series->labels, one.labels)) continue;
+    if (!series->exemplars) {
+      series->exemplars = std::make_unique<std::vector<Exemplar>>(family.bounds.size() + 1);
     }
-    Exemplar& kept = (*series.exemplars)[PlaceOf(family, one.exemplar.value)];
+    Exemplar& kept = (*series->exemplars)[PlaceOf(family, one.exemplar.value)];
     const int64_t time_ns = Corrected(one.exemplar.time_ns);
     // Events that come again after a break are older, and a scraper takes only newer ones.
     if (time_ns <= kept.time_ns) continue;
@@ -320,18 +321,14 @@ void NodeSeries::Exemplify(const ExemplarOf& one) {
 
 void NodeSeries::Visit(const Family& family,
                        const std::function<void(const Family&, const SeriesView&)>& visit) const {
-  const auto mine = families_.find(family.name);
-  if (mine == families_.end() || mine->second.family.get() != &family) return;
+  const auto mine = by_family_.find(&family);
+  if (mine == by_family_.end()) return;
   const bool histogram = family.type == v1::MetricType::HISTOGRAM;
-  const SeriesByLabels& all = mine->second.series;
-  for (auto at = all.begin(); at != all.end();) {
-    const auto& [labels, series] = *at;
-    // Most of a scrape is waiting for memory: the next series is fetched while this one is written.
-    if (++at != all.end()) Prefetch(*at);
-    if (!series.sampled) continue;
+  mine->second->series.Visit([&](const Series& series) {
+    if (!series.sampled) return;
     // A complete round says of everything it does not mention that it has not changed.
     const bool confirmed = series.owned && series.sampled_round < completed_;
-    visit(family, {.labels = labels,
+    visit(family, {.labels = series.labels,
                    .value = histogram ? 0 : series.value,
                    .cumulative = series.cumulative,
                    .sum = histogram ? series.value : 0,
@@ -339,7 +336,7 @@ void NodeSeries::Visit(const Family& family,
                    .time_ns = confirmed ? completed_time_ns_ : series.time_ns,
                    .exemplars = series.exemplars ? std::span<const Exemplar>(*series.exemplars)
                                                  : std::span<const Exemplar>()});
-  }
+  });
 }
 
 bool NodeSeries::Expired(const Series& series, int64_t now_ns) const {
@@ -359,14 +356,16 @@ void NodeSeries::Sweep(int64_t now_ns) {
   // Nothing else expires: not even looked at, there may be a million.
   if (!over && lost_ == 0) return;
   for (auto family = families_.begin(); family != families_.end();) {
-    SeriesByLabels& all = family->second.series;
-    for (auto series = all.begin(); series != all.end();) {
-      const auto next = std::next(series);
-      if (Expired(series->second, now_ns)) Erase(family->second, series);
-      series = next;
-    }
+    FamilySeries& mine = family->second;
+    mine.series.EraseIf([&](const Series& series) {
+      const bool expired = Expired(series, now_ns);
+      if (expired) Gone(series);
+      return expired;
+    });
     // An open session may still announce into the family, and its targets point to it.
-    family = over && family->second.series.empty() ? families_.erase(family) : std::next(family);
+    const bool unused = over && mine.series.empty();
+    if (unused) by_family_.erase(mine.family.get());
+    family = unused ? families_.erase(family) : std::next(family);
   }
 }
 

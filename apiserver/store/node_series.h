@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "apiserver/store/ordered_series.h"
 #include "apiserver/store/series.h"
 #include "apiserver/store/series_subjects.h"
 
@@ -44,6 +45,7 @@ class NodeSeries {
 
  private:
   struct Series {
+    std::string labels;
     double value = 0;
     int64_t time_ns = 0;
     uint64_t sampled_round = 0;  // completed_ when the value came
@@ -57,16 +59,15 @@ class NodeSeries {
     std::vector<uint64_t> cumulative;
     std::unique_ptr<std::vector<Exemplar>> exemplars;  // few series have any
   };
-  using SeriesByLabels = std::map<std::string, Series, std::less<>>;
   struct FamilySeries {
     std::shared_ptr<const Family> family;
-    SeriesByLabels series;
+    OrderedSeries<Series> series;
   };
   // Where the samples of an announced id go: nowhere when the series is not kept.
   struct Target {
     const v1::MetricType* metric = nullptr;
     FamilySeries* family = nullptr;
-    SeriesByLabels::iterator series;
+    Series* series = nullptr;
     SeriesSubjects::Subject* subject = nullptr;
   };
 
@@ -85,7 +86,8 @@ class NodeSeries {
   void Trust(int64_t sample_ns, int64_t wall_ns);
   int64_t Corrected(int64_t node_ns) const;
   void Stamp(Series& series, int64_t time_ns);
-  void Erase(FamilySeries& family, SeriesByLabels::iterator series);
+  void Erase(FamilySeries& family, const Series& series);
+  void Gone(const Series& series);
   bool Expired(const Series& series, int64_t now_ns) const;
 
   const size_t max_series_;
@@ -99,6 +101,8 @@ class NodeSeries {
   uint64_t completed_ = 0;         // complete rounds of this node, over all sessions
   int64_t completed_time_ns_ = 0;  // sample time of the newest complete round of this session
   std::map<std::string, FamilySeries, std::less<>> families_;
+  // The same, for who goes through all nodes family by family.
+  absl::flat_hash_map<const Family*, const FamilySeries*> by_family_;
   absl::flat_hash_map<uint32_t, Target> targets_;
   absl::flat_hash_map<const v1::MetricType*, FamilySeries*> found_families_;  // of catalog_
   SeriesSubjects subjects_;                                                   // of targets_

@@ -172,7 +172,7 @@ int Run(int nodes, int series) {
              (ResidentMiB() - before) * (1 << 20) / total);
   prometheus::Registry registry;
   HttpCounts http(registry);
-  const Router router(MetricRoutes(table, registry), LoopbackOnly(), http,
+  const Router router(MetricRoutes(table, registry), {.authorize = LoopbackOnly()}, http,
                       [](const Request&) { return std::nullopt; });
   ServerOptions options;
   options.listen = "127.0.0.1:0";
