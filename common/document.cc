@@ -1,27 +1,16 @@
 #include "common/document.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 namespace huatuo {
 namespace {
 
-// A stack has dozens of frames and an event a stack: they are written one after the other.
-void AddFrame(JsonText& json, const v1::Frame& frame) {
-  if (frame.symbol().empty()) return json.Hex(frame.address());
-  json.Part(frame.symbol());
-  json.Part("+");
-  json.Hex(frame.offset());
-  if (frame.module().empty()) return;
-  json.Part(" [");
-  json.Part(frame.module());
-  json.Part("]");
-}
-
 void AddStack(JsonText& json, const v1::Stack& stack) {
   json.BeginText();
   for (int i = 0; i < stack.frames_size(); ++i) {
     if (i > 0) json.NewLine();
-    AddFrame(json, stack.frames(i));
+    json.Part(FrameText(stack.frames(i)));
   }
   json.EndText();
 }
@@ -122,9 +111,9 @@ void AddValue(JsonText& json, const v1::Field& field, const v1::Value& value) {
 std::string FramesKey(const v1::Field& field) { return field.name() + "_frames"; }
 
 std::string FrameText(const v1::Frame& frame) {
-  if (frame.symbol().empty()) return fmt::format("0x{:x}", frame.address());
-  std::string text = fmt::format("{}+0x{:x}", frame.symbol(), frame.offset());
-  if (!frame.module().empty()) text += fmt::format(" [{}]", frame.module());
+  if (frame.symbol().empty()) return fmt::format(FMT_COMPILE("0x{:x}"), frame.address());
+  std::string text = fmt::format(FMT_COMPILE("{}+0x{:x}"), frame.symbol(), frame.offset());
+  if (!frame.module().empty()) text.append(" [").append(frame.module()) += ']';
   return text;
 }
 

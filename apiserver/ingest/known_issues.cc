@@ -105,9 +105,10 @@ std::optional<KnownIssues::Verdict> KnownIssues::Judge(std::string_view document
   const std::shared_ptr<const Entries> all = entries();
   // Most clusters have no rules, and their documents are never looked at.
   if (all->empty()) return std::nullopt;
-  const json::value parsed = json::parse({document.data(), document.size()});
+  const absl::StatusOr<json::value> parsed = Parse("event", std::string(document));
+  if (!parsed.ok() || !parsed->is_object()) return std::nullopt;
   for (const Entry& entry : *all) {
-    if (!Matches(entry.rule, parsed.as_object())) continue;
+    if (!Matches(entry.rule, parsed->as_object())) continue;
     entry.matched->Increment();
     return Verdict{entry.rule.name, entry.rule.silence};
   }

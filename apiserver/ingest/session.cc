@@ -21,7 +21,7 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-// Of the memory that a message is parsed into; it takes two to four times its bytes.
+// Of the memory that a message is parsed into.
 constexpr size_t kFirstBlock = 1 << 10;
 constexpr size_t kLargestBlock = 128 << 10;
 
