@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def output(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Only against one that hangs: each takes seconds.
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
     return done.stdout + done.stderr
