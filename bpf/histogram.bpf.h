@@ -35,9 +35,11 @@ static __always_inline u64 bucket_of(u64 ns, u64 buckets)
 
 	if (ns <= 1000)
 		return 0;
-	/* Short waits, without the logarithm. */
+	/* What is usual, without the logarithm. */
 	if (ns <= 16000)
 		return 1 + ABOVE(ns, 2000) + ABOVE(ns, 4000) + ABOVE(ns, 8000);
+	if (ns <= 256000)
+		return 5 + ABOVE(ns, 32000) + ABOVE(ns, 64000) + ABOVE(ns, 128000);
 	if (ns > 1000ULL << (buckets - 2))
 		return buckets - 1;
 	/* 1000 is a little less than 2^10, so the bound of the bucket can lie on either side. */

@@ -21,7 +21,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* Longer chains of cgroups than this end at the host's slot. */
 #define CGROUP_DEPTH 16
-#define CACHE_BITS   6
 
 /* What a cached slot is kept under. Both is right everywhere; on a node whose cpu controller is on
  * v1 the v2 cgroup is not needed, on v2 the controller is not: two loads less. */
@@ -31,39 +30,6 @@ const volatile bool key_by_unified = true;
 volatile __u64 slot_generation SEC(".data") = 1;
 /* The smallest threshold of the open instances; all ones when none is open. */
 volatile __u64 min_threshold_ns SEC(".data") = ~0ULL;
-
-/* A css serial number is never used twice, unlike a pointer, and is two loads nearer to the task
- * than the id. `controller`: of the cpu css, which alone says who it is on v1. `unified`: of the v2
- * cgroup, since there the cpu css can be an ancestor's. */
-struct cached_slot {
-	u64 controller;
-	u64 unified;
-	u64 generation;
-	u32 slot;
-	u32 reserved;
-};
-
-/* All that a CPU remembers, so that one lookup finds it. No cache line is two CPUs': an array that
- * can be mapped begins with a page. */
-struct cpu_memory {
-	struct timeline timeline;
-	struct cached_slot slot[1 << CACHE_BITS];
-} __attribute__((aligned(64)));
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct cpu_memory);
-} memory SEC(".maps");
-
-static __always_inline struct timeline *timeline_of(u32 cpu)
-{
-	struct cpu_memory *found = bpf_map_lookup_elem(&memory, &cpu);
-
-	return found ? &found->timeline : NULL;
-}
 
 /* The top cgroup of each container is enough: cgroups below it are found by their ancestors. */
 struct {
@@ -93,7 +59,7 @@ static __noinline u32 find_slot(struct task_struct *task)
 		u32 *slot = bpf_map_lookup_elem(&slots, &ref);
 
 		if (slot)
-			return *slot < slot_count ? *slot : SCHED_SLOT_OTHER;
+			return *slot < SCHED_SLOTS ? *slot : SCHED_SLOT_OTHER;
 		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
 	}
 	return SCHED_SLOT_HOST;
@@ -106,18 +72,16 @@ static __always_inline u64 unified_serial(bool typed, struct css_set *set)
 	return LOAD(typed, cgroup, self.serial_nr);
 }
 
-static __always_inline u32 slot_of(bool typed, struct cpu_memory *cpu, struct task_struct *task)
+static __always_inline u64 look_up_slot(bool typed, struct sched_cpu *cpu, struct task_struct *task,
+					struct css_set *set, u64 generation)
 {
-	struct css_set *set = LOAD(typed, task, cgroups);
 	u64 controller = key_by_controller ? cgroup_cpu_serial(typed, set) : 0;
 	u64 unified = key_by_unified ? unified_serial(typed, set) : 0;
-	/* Read before `slots`, so that an answer is never newer than its mark. */
-	u64 generation = slot_generation;
-	struct cached_slot *entry;
+	struct sched_cached_slot *entry;
 	u64 index;
 
 	/* Fibonacci hashing; the shift also bounds the index for the verifier. */
-	index = (controller + unified) * 0x9e3779b97f4a7c15ULL >> (64 - CACHE_BITS);
+	index = (controller + unified) * 0x9e3779b97f4a7c15ULL >> (64 - SCHED_CACHE_BITS);
 	entry = &cpu->slot[index];
 	if (entry->controller == controller && entry->unified == unified &&
 	    entry->generation == generation)
@@ -127,6 +91,26 @@ static __always_inline u32 slot_of(bool typed, struct cpu_memory *cpu, struct ta
 	entry->unified = unified;
 	entry->generation = generation;
 	return entry->slot;
+}
+
+/* Of `next`. Tasks of one css_set have one slot. That address may be used again, but not while
+ * `prev`, which had it when it began to run, still has it. */
+static __always_inline u64 slot_of(bool typed, struct sched_cpu *cpu, struct task_struct *prev,
+				   struct task_struct *next)
+{
+	struct css_set *set = LOAD(typed, next, cgroups);
+	/* Read before `slots`, so that an answer is never newer than its mark. */
+	u64 generation = slot_generation;
+
+	if (cpu->set == (u64)set && cpu->generation == generation &&
+	    (u64)LOAD(typed, prev, cgroups) == (u64)set) {
+		u64 left = cpu->timeline.running.slot;
+
+		return left == SCHED_SLOT_KERNEL ? SCHED_SLOT_HOST : left;
+	}
+	cpu->set = (u64)set;
+	cpu->generation = generation;
+	return look_up_slot(typed, cpu, next, set, generation);
 }
 
 static __always_inline bool wanted(const struct sched_instance *instance, u32 slot, u32 tgid,
@@ -166,17 +150,24 @@ static __always_inline void emit_delay(const struct sched_instance *instance, u3
 	event_submit(event);
 }
 
-static __noinline int report_delay(struct task_struct *prev, struct task_struct *next, u32 slot,
-				   u64 wait_ns)
+/* Of the CPU's `reported`. Global and of numbers alone, as count_segment is. */
+__noinline int report_delay(u32 number)
 {
-	u32 tgid = BPF_CORE_READ(next, tgid);
+	struct sched_cpu *cpu = cpu_of(number);
+	struct task_struct *next;
+	u32 tgid;
 
+	if (!cpu)
+		return 0;
+	next = (void *)cpu->reported.next;
+	tgid = BPF_CORE_READ(next, tgid);
 	for (u32 i = 0; i < SCHED_INSTANCES; i++) {
 		u32 index = i;
 		struct sched_instance *instance = bpf_map_lookup_elem(&instances, &index);
 
-		if (instance && wanted(instance, slot, tgid, wait_ns))
-			emit_delay(instance, i, prev, next, wait_ns);
+		if (instance && wanted(instance, cpu->reported.slot, tgid, cpu->reported.wait_ns))
+			emit_delay(instance, i, (void *)cpu->reported.prev, next,
+				   cpu->reported.wait_ns);
 	}
 	return 0;
 }
@@ -194,9 +185,9 @@ static __always_inline bool voluntary(bool typed, bool preempt, struct task_stru
 	return LOAD(typed, old, state) != 0;
 }
 
-static __always_inline void end_wait(u32 number, const struct cpu_memory *cpu,
+static __always_inline void end_wait(u32 number, struct sched_cpu *cpu,
 				     struct sched_histogram *histogram, struct task_struct *prev,
-				     struct task_struct *next, u32 slot, u64 queued, u64 now)
+				     struct task_struct *next, u64 slot, u64 queued, u64 now)
 {
 	u64 wait_ns = now - queued;
 
@@ -206,8 +197,10 @@ static __always_inline void end_wait(u32 number, const struct cpu_memory *cpu,
 	histogram->sum_ns += wait_ns;
 	if (slot >= SCHED_SLOT_OTHER)
 		blame(number, &cpu->timeline.running, histogram, next, slot, now - wait_ns, now);
-	if (wait_ns >= min_threshold_ns)
-		report_delay(prev, next, slot, wait_ns);
+	if (wait_ns < min_threshold_ns)
+		return;
+	cpu->reported = (struct sched_wait){(u64)prev, (u64)next, slot, wait_ns};
+	report_delay(number);
 }
 
 static __always_inline int on_switch(bool typed, bool preempt, struct task_struct *prev,
@@ -218,30 +211,33 @@ static __always_inline int on_switch(bool typed, bool preempt, struct task_struc
 	struct rq *rq = LOAD(typed, cfs, rq);
 	u64 now = LOAD(typed, rq, clock);
 	u32 number = bpf_get_smp_processor_id();
-	struct sched_histogram *histogram = NULL;
-	u32 slot = SCHED_SLOT_IDLE;
-	struct cpu_memory *cpu;
-	u32 left;
+	struct sched_histogram *histogram;
+	u64 slot = SCHED_SLOT_IDLE;
+	struct sched_cpu *cpu;
+	u64 left;
 
-	cpu = bpf_map_lookup_elem(&memory, &number);
+	cpu = cpu_of(number);
 	if (!cpu)
 		return 0;
 	if (queued || LOAD(typed, next, pid))
-		slot = slot_of(typed, cpu, next);
+		slot = slot_of(typed, cpu, prev, next);
+	else
+		cpu->set = 0;
 	left = cpu->timeline.running.slot;
 	/* Not asked after a process of the host: that would cost each of their switches. */
 	if (slot == SCHED_SLOT_HOST && left != slot && LOAD(typed, next, flags) & PF_KTHREAD)
 		slot = SCHED_SLOT_KERNEL;
-	if (queued)
-		histogram = histogram_of(number, slot);
-	if (histogram)
+	if (queued) {
+		histogram = histogram_of(cpu, slot);
+		if (!histogram)
+			return 0;
 		end_wait(number, cpu, histogram, prev, next, slot, queued, now);
+	}
 	if (left != slot)
 		begin_segment(&cpu->timeline, slot, now);
 	if (left < SCHED_SLOT_OTHER)
 		return 0;
-	if (left != slot)
-		histogram = histogram_of(number, left);
+	histogram = histogram_of(cpu, left);
 	if (histogram)
 		histogram->switches[voluntary(typed, preempt, prev)]++;
 	return 0;

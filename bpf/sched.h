@@ -10,12 +10,13 @@
 #define SCHED_BUCKETS 26
 
 /* Who runs or waits. From SCHED_SLOT_OTHER on they are containers. */
-#define SCHED_SLOT_UNKNOWN 0 /* ran before the probe was there */
-#define SCHED_SLOT_IDLE	   1 /* nobody */
-#define SCHED_SLOT_HOST	   2 /* outside every container */
-#define SCHED_SLOT_KERNEL  3 /* kernel threads, but those that follow the host directly */
-#define SCHED_SLOT_OTHER   4 /* containers that found no slot of their own: `~other` */
-#define SCHED_SLOT_FIRST   5 /* from here on: one container each */
+#define SCHED_SLOT_UNKNOWN 0   /* ran before the probe was there */
+#define SCHED_SLOT_IDLE	   1   /* nobody */
+#define SCHED_SLOT_HOST	   2   /* outside every container */
+#define SCHED_SLOT_KERNEL  3   /* kernel threads, but those that follow the host directly */
+#define SCHED_SLOT_OTHER   4   /* containers that found no slot of their own: `~other` */
+#define SCHED_SLOT_FIRST   5   /* from here on: one container each */
+#define SCHED_SLOTS	   517 /* 512 containers of their own */
 
 /* What a container's task waited for. OTHER: somebody else's task ran.
  * THROTTLE: the quota of its group was used up. IDLE: nobody ran, as until a sleeping CPU is awake.
@@ -44,6 +45,58 @@ struct sched_histogram {
 	__u64 switches[2]; /* of containers, away from a task: [1] it went to sleep, [0] it had to
 			    */
 };
+
+/* Of who ran on a CPU the segments before the running one are remembered. */
+#define SCHED_SEGMENTS	   256
+#define SCHED_PENDING_BITS 4
+#define SCHED_CACHE_BITS   6
+
+struct sched_segment {
+	__u64 since_ns;
+	__u64 slot;
+};
+
+struct sched_pending {
+	__u64 pair;
+	__u64 ns;
+};
+
+struct sched_timeline {
+	struct sched_segment running;
+	__u64 ended; /* how many segments; the newest are in `past` */
+	struct sched_segment past[SCHED_SEGMENTS];
+	struct sched_pending pending[1 << SCHED_PENDING_BITS];
+};
+
+/* A css serial number is never used twice, unlike a pointer, and is two loads nearer to the task
+ * than the id. `controller`: of the cpu css, which alone says who it is on v1. `unified`: of the v2
+ * cgroup, since there the cpu css can be an ancestor's. */
+struct sched_cached_slot {
+	__u64 controller;
+	__u64 unified;
+	__u64 generation;
+	__u64 slot;
+};
+
+/* A wait that is worth a record. The tasks are addresses. */
+struct sched_wait {
+	__u64 prev;
+	__u64 next;
+	__u64 slot;
+	__u64 wait_ns;
+};
+
+/* All that a CPU remembers, so that one lookup finds it. No cache line is two CPUs': an array that
+ * can be mapped begins with a page. */
+struct sched_cpu {
+	struct sched_timeline timeline;
+	/* Of who runs: the css_set it had when it began to, and the generation. */
+	__u64 set;
+	__u64 generation;
+	struct sched_cached_slot slot[1 << SCHED_CACHE_BITS];
+	struct sched_wait reported;
+	struct sched_histogram histogram[SCHED_SLOTS];
+} __attribute__((aligned(64)));
 
 /* How one instance wants its sched_delay records; the value of the map `instances`, which user
  * space writes live. threshold_ns 0: closed. */

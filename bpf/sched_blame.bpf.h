@@ -14,40 +14,19 @@
 #include "cgroup.bpf.h"
 #include "compat.bpf.h"
 
-#define SEGMENTS     256
-#define PENDING_BITS 4
 /* A pair's time goes to the shared map when it is this much. */
 #define PENDING_NS 1000000
 /* From this on a wait may have been throttled: the kernel's least period of a quota. */
 #define LONG_WAIT_NS 1000000
 
-struct segment {
-	u64 since_ns;
-	u64 slot;
-};
-
-struct pending {
-	u64 pair;
-	u64 ns;
-};
-
-struct timeline {
-	struct segment running;
-	u64 ended; /* how many segments; the newest are in `past` */
-	struct segment past[SEGMENTS];
-	struct pending pending[1 << PENDING_BITS];
-};
-
-const volatile __u32 slot_count = SCHED_SLOT_FIRST + 512;
-
-/* Those of one CPU after those of another. The loader resizes it. */
+/* By CPU; the loader resizes it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct sched_histogram);
-} histograms SEC(".maps");
+	__type(value, struct sched_cpu);
+} memory SEC(".maps");
 
 /* Nanoseconds by SCHED_PAIR. */
 struct {
@@ -76,25 +55,35 @@ struct {
 	__type(value, struct throttle);
 } throttles SEC(".maps");
 
-static __always_inline struct sched_histogram *histogram_of(u32 cpu, u32 slot)
+static __always_inline struct sched_cpu *cpu_of(u32 number)
 {
-	u32 key = cpu * slot_count + slot;
-
-	return bpf_map_lookup_elem(&histograms, &key);
+	return bpf_map_lookup_elem(&memory, &number);
 }
 
-static __always_inline void begin_segment(struct timeline *line, u32 slot, u64 now)
+/* No slot is that high. Opaque to the compiler around the check, or it would multiply first, which
+ * no verifier follows. */
+static __always_inline struct sched_histogram *histogram_of(struct sched_cpu *cpu, u64 slot)
 {
-	line->past[line->ended++ & (SEGMENTS - 1)] = line->running;
+	asm volatile("" : "+r"(slot));
+	if (slot >= SCHED_SLOTS)
+		return NULL;
+	asm volatile("" : "+r"(slot));
+	return &cpu->histogram[slot];
+}
+
+static __always_inline void begin_segment(struct sched_timeline *line, u64 slot, u64 now)
+{
+	line->past[line->ended++ & (SCHED_SEGMENTS - 1)] = line->running;
 	line->running.since_ns = now;
 	line->running.slot = slot;
 }
 
-static __noinline int hand_over(struct pending *pending)
+static __noinline int hand_over(struct sched_pending *pending)
 {
 	u32 pair = pending->pair;
 	u64 ns = pending->ns;
 	struct sched_histogram *histogram;
+	struct sched_cpu *cpu;
 	u64 *sum;
 
 	pending->ns = 0;
@@ -111,17 +100,20 @@ static __noinline int hand_over(struct pending *pending)
 		__sync_fetch_and_add(sum, ns);
 		return 0;
 	}
-	histogram = histogram_of(bpf_get_smp_processor_id(), SCHED_PAIR_WAITER(pair));
+	cpu = cpu_of(bpf_get_smp_processor_id());
+	histogram = cpu ? histogram_of(cpu, SCHED_PAIR_WAITER(pair)) : NULL;
 	if (histogram)
 		histogram->unnamed_ns += ns;
 	return 0;
 }
 
 /* Sums up short times where no map has to be asked; at most PENDING_NS of a pair and CPU stay. */
-static __always_inline void name_culprit(struct timeline *line, u32 waiter, u32 culprit, u64 ns)
+static __always_inline void name_culprit(struct sched_timeline *line, u32 waiter, u32 culprit,
+					 u64 ns)
 {
 	u32 pair = SCHED_PAIR(waiter, culprit);
-	struct pending *pending = &line->pending[pair * 0x9e3779b1U >> (32 - PENDING_BITS)];
+	struct sched_pending *pending =
+		&line->pending[pair * 0x9e3779b1U >> (32 - SCHED_PENDING_BITS)];
 
 	if (pending->pair != pair) {
 		hand_over(pending);
@@ -135,8 +127,9 @@ static __always_inline void name_culprit(struct timeline *line, u32 waiter, u32 
 /* Beside the slot of who waited: some of the wait, and has been taken away from its beginning. */
 #define THROTTLED 0x10000
 
-static __always_inline void count_behind(struct timeline *line, struct sched_histogram *histogram,
-					 u32 waiter, u32 culprit, u64 ns)
+static __always_inline void count_behind(struct sched_timeline *line,
+					 struct sched_histogram *histogram, u32 waiter, u32 culprit,
+					 u64 ns)
 {
 	u32 slot = waiter & 0xffff;
 
@@ -155,38 +148,40 @@ static __always_inline void count_behind(struct timeline *line, struct sched_his
 	}
 }
 
-static __always_inline struct timeline *timeline_of(u32 cpu);
-
 /* Counts what lies within [from, until) of the segment that is `back` steps behind the running one,
  * which ends with `until`; returns where it begins. `waiter`: slot, and THROTTLED.
  * Global and of numbers alone, so that the verifier looks at it once, and not in each turn of the
  * loop; before 5.12 it knows no pointers there. */
-__noinline u64 count_segment(u32 cpu, u32 back, u32 waiter, u64 from, u64 until)
+__noinline u64 count_segment(u32 number, u32 back, u32 waiter, u64 from, u64 until)
 {
-	struct sched_histogram *histogram = histogram_of(cpu, waiter & 0xffff);
-	struct timeline *line = timeline_of(cpu);
-	const struct segment *segment;
+	struct sched_cpu *cpu = cpu_of(number);
+	struct sched_histogram *histogram = cpu ? histogram_of(cpu, waiter & 0xffff) : NULL;
+	const struct sched_segment *segment;
+	struct sched_timeline *line;
 	u64 since;
 
-	if (!line || !histogram)
+	if (!histogram)
 		return from;
-	segment = back ? &line->past[(line->ended - back) & (SEGMENTS - 1)] : &line->running;
+	line = &cpu->timeline;
+	segment = back ? &line->past[(line->ended - back) & (SCHED_SEGMENTS - 1)] : &line->running;
 	since = segment->since_ns < from ? from : segment->since_ns;
 	count_behind(line, histogram, waiter, segment->slot, until - since);
 	return since;
 }
 
 /* The rest of a wait that began before the running segment, from there back. */
-__noinline int cut_wait(u32 cpu, u32 waiter, u64 from, u64 until)
+__noinline int cut_wait(u32 number, u32 waiter, u64 from, u64 until)
 {
 	struct sched_histogram *histogram;
+	struct sched_cpu *cpu;
 
-	for (u32 back = 1; back <= SEGMENTS; back++) {
-		until = count_segment(cpu, back, waiter, from, until);
+	for (u32 back = 1; back <= SCHED_SEGMENTS; back++) {
+		until = count_segment(number, back, waiter, from, until);
 		if (until <= from)
 			return 0;
 	}
-	histogram = histogram_of(cpu, waiter & 0xffff);
+	cpu = cpu_of(number);
+	histogram = cpu ? histogram_of(cpu, waiter & 0xffff) : NULL;
 	if (histogram)
 		histogram->behind_ns[SCHED_BEHIND_UNKNOWN] += until - from;
 	return 0;
@@ -225,11 +220,11 @@ static __noinline u64 throttled_part(struct task_struct *next, u64 from, u64 unt
 }
 
 /* Adds the wait to the causes in `histogram`, which is that of `slot`. */
-static __always_inline void blame(u32 cpu, const struct segment *running,
+static __always_inline void blame(u32 number, const struct sched_segment *running,
 				  struct sched_histogram *histogram, struct task_struct *next,
-				  u32 slot, u64 from, u64 now)
+				  u64 slot, u64 from, u64 now)
 {
-	u32 waiter = slot;
+	u64 waiter = slot;
 	u64 throttled;
 	u64 until;
 
@@ -249,9 +244,9 @@ static __always_inline void blame(u32 cpu, const struct segment *running,
 		histogram->behind_ns[SCHED_BEHIND_IDLE] += now - from;
 		return;
 	}
-	until = count_segment(cpu, 0, waiter, from, now);
+	until = count_segment(number, 0, waiter, from, now);
 	if (until > from)
-		cut_wait(cpu, waiter, from, until);
+		cut_wait(number, waiter, from, until);
 }
 
 #endif

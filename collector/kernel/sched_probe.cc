@@ -70,15 +70,15 @@ SchedProbe::Histogram Minus(SchedProbe::Histogram now, const SchedProbe::Histogr
   return now;
 }
 
-constexpr uint32_t kSlotCount = SCHED_SLOT_FIRST + SchedProbe::kSlots;
+static_assert(SchedProbe::kSlots == SCHED_SLOTS - SCHED_SLOT_FIRST);
 
-// The histograms of all CPUs, without a system call for each. Unmapped by who gets them.
-absl::StatusOr<std::span<const sched_histogram>> MapHistograms(const BpfObject& object) {
-  const size_t count = static_cast<size_t>(kSlotCount) * static_cast<size_t>(PossibleCpus());
-  void* const memory = mmap(nullptr, count * sizeof(sched_histogram), PROT_READ, MAP_SHARED,
-                            object.MapFd("histograms"), 0);
-  if (memory == MAP_FAILED) return ErrnoStatus(errno, "map the histograms of the sched probe");
-  return std::span(static_cast<const sched_histogram*>(memory), count);
+// What the programs remember of all CPUs, without a system call for each. Unmapped by who gets it.
+absl::StatusOr<std::span<const sched_cpu>> MapCpus(const BpfObject& object) {
+  const auto count = static_cast<size_t>(PossibleCpus());
+  void* const memory = mmap(nullptr, count * sizeof(sched_cpu), PROT_READ, MAP_SHARED,
+                            object.MapFd("memory"), 0);
+  if (memory == MAP_FAILED) return ErrnoStatus(errno, "map the memory of the sched probe");
+  return std::span(static_cast<const sched_cpu*>(memory), count);
 }
 
 }  // namespace
@@ -90,23 +90,20 @@ absl::StatusOr<std::shared_ptr<SchedProbe>> SchedProbe::Open(
   RETURN_IF_ERROR(object->Select(programs));
   RETURN_IF_ERROR(object->ShareMap("events", resources.ring_fd));
   RETURN_IF_ERROR(ChooseKey(resources.root, *object));
-  const auto cpus = static_cast<uint32_t>(PossibleCpus());
-  RETURN_IF_ERROR(object->SetConstant("slot_count", kSlotCount));
-  RETURN_IF_ERROR(object->Resize("histograms", kSlotCount * cpus));
-  RETURN_IF_ERROR(object->Resize("memory", cpus));
+  RETURN_IF_ERROR(object->Resize("memory", static_cast<uint32_t>(PossibleCpus())));
   RETURN_IF_ERROR(object->Resize("slots", kCgroups));
   RETURN_IF_ERROR(object->Load());
-  ASSIGN_OR_RETURN(const std::span<const sched_histogram> histograms, MapHistograms(*object));
-  std::shared_ptr<SchedProbe> probe(new SchedProbe(std::move(object), histograms, resources.clock));
+  ASSIGN_OR_RETURN(const std::span<const sched_cpu> cpus, MapCpus(*object));
+  std::shared_ptr<SchedProbe> probe(new SchedProbe(std::move(object), cpus, resources.clock));
   probe->Sync(resources.context.LiveContainers());
   RETURN_IF_ERROR(probe->object_->Attach());
   return probe;
 }
 
-SchedProbe::SchedProbe(std::unique_ptr<BpfObject> object,
-                       std::span<const sched_histogram> histograms, const Clock& clock)
+SchedProbe::SchedProbe(std::unique_ptr<BpfObject> object, std::span<const sched_cpu> cpus,
+                       const Clock& clock)
     : object_(std::move(object)),
-      histograms_(histograms),
+      cpus_(cpus),
       clock_(clock),
       opened_wall_ns_(static_cast<uint64_t>(clock.WallNs())) {
   // Taken from the back: low slots first, so that reading stops early.
@@ -114,7 +111,7 @@ SchedProbe::SchedProbe(std::unique_ptr<BpfObject> object,
 }
 
 SchedProbe::~SchedProbe() {
-  munmap(const_cast<sched_histogram*>(histograms_.data()), histograms_.size_bytes());
+  munmap(const_cast<sched_cpu*>(cpus_.data()), cpus_.size_bytes());
 }
 
 absl::StatusOr<uint32_t> SchedProbe::Reserve(bool always) {
@@ -222,7 +219,7 @@ std::optional<uint32_t> SchedProbe::SlotOf(const std::string& container_id) cons
 SchedProbe::Histogram SchedProbe::ReadSlot(uint32_t slot) const {
   Histogram sum;
   sum.since_wall_ns = opened_wall_ns_;
-  for (size_t i = slot; i < histograms_.size(); i += kSlotCount) Add(sum, histograms_[i]);
+  for (const sched_cpu& cpu : cpus_) Add(sum, cpu.histogram[slot]);
   return sum;
 }
 

@@ -79,7 +79,7 @@ class SchedProbe {
     std::vector<cgroup_ref> cgroups;
     Histogram before;  // what the slot held when it was given to this container
   };
-  SchedProbe(std::unique_ptr<BpfObject> object, std::span<const sched_histogram> histograms,
+  SchedProbe(std::unique_ptr<BpfObject> object, std::span<const sched_cpu> cpus,
              const Clock& clock);
   Histogram ReadSlot(uint32_t slot) const;
   void Assign(const LiveContainer& live);
@@ -89,7 +89,7 @@ class SchedProbe {
   absl::Status WriteThreshold();
 
   const std::unique_ptr<BpfObject> object_;
-  const std::span<const sched_histogram> histograms_;  // the kernel's memory, changing
+  const std::span<const sched_cpu> cpus_;  // the kernel's memory, changing
   const Clock& clock_;
   const uint64_t opened_wall_ns_;
   std::array<sched_instance, SCHED_INSTANCES> instances_{};

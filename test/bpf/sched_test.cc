@@ -43,7 +43,6 @@ Skeleton Open(const char* program, std::optional<bool> on_v2 = std::nullopt) {
   skeleton->rodata->key_by_controller = !on_v2.value_or(false);
   skeleton->rodata->key_by_unified = on_v2.value_or(true);
   bpf_map__set_max_entries(skeleton->maps.memory, Cpus());
-  bpf_map__set_max_entries(skeleton->maps.histograms, Cpus() * skeleton->rodata->slot_count);
   if (sched_bpf__load(skeleton.get()) != 0) {
     return nullptr;
   }
@@ -59,10 +58,11 @@ std::vector<Value> PerCpu(const bpf_map* map, uint32_t key) {
 
 sched_histogram Histogram(const sched_bpf* skeleton, uint32_t slot) {
   sched_histogram sum = {};
+  const auto memory = std::make_unique<sched_cpu>();
   for (uint32_t cpu = 0; cpu < Cpus(); ++cpu) {
-    const uint32_t key = cpu * skeleton->rodata->slot_count + slot;
-    sched_histogram one = {};
-    bpf_map__lookup_elem(skeleton->maps.histograms, &key, sizeof(key), &one, sizeof(one), 0);
+    bpf_map__lookup_elem(skeleton->maps.memory, &cpu, sizeof(cpu), memory.get(), sizeof(sched_cpu),
+                         0);
+    const sched_histogram& one = memory->histogram[slot];
     for (int i = 0; i < SCHED_BUCKETS; ++i) sum.bucket[i] += one.bucket[i];
     for (int i = 0; i < SCHED_BEHINDS; ++i) sum.behind_ns[i] += one.behind_ns[i];
     for (int i = 0; i < 2; ++i) sum.switches[i] += one.switches[i];

@@ -12,6 +12,7 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 #include <string_view>
 #include <thread>
@@ -98,10 +99,7 @@ class Attached {
   void SizeMemory() {
     bpf_map* memory = bpf_object__find_map_by_name(object_.get(), "memory");
     if (memory == nullptr) return;
-    const auto cpus = static_cast<uint32_t>(libbpf_num_possible_cpus());
-    bpf_map__set_max_entries(memory, cpus);
-    bpf_map__set_max_entries(bpf_object__find_map_by_name(object_.get(), "histograms"),
-                             cpus * (SCHED_SLOT_FIRST + 512));
+    bpf_map__set_max_entries(memory, static_cast<uint32_t>(libbpf_num_possible_cpus()));
   }
 
   std::unique_ptr<bpf_object, CloseObject> object_;
@@ -125,15 +123,24 @@ Cost Attached::Total() const {
 
 std::array<uint64_t, SCHED_BUCKETS> Attached::Buckets() const {
   std::array<uint64_t, SCHED_BUCKETS> sum = {};
-  const bpf_map* map = bpf_object__find_map_by_name(object_.get(), "histograms");
-  std::vector<sched_histogram> cpus(static_cast<size_t>(libbpf_num_possible_cpus()));
-  const uint32_t zero = 0;
-  bpf_map__lookup_elem(map, &zero, sizeof(zero), cpus.data(), cpus.size() * sizeof(cpus[0]), 0);
-  for (const sched_histogram& cpu : cpus) {
-    for (size_t i = 0; i < sum.size(); i++) {
-      sum.at(i) += cpu.bucket[i];
+  const auto add = [&sum](const sched_histogram& one) {
+    for (size_t i = 0; i < sum.size(); i++) sum.at(i) += one.bucket[i];
+  };
+  const auto cpus = static_cast<uint32_t>(libbpf_num_possible_cpus());
+  const bpf_map* memory = bpf_object__find_map_by_name(object_.get(), "memory");
+  if (memory != nullptr) {
+    const auto one = std::make_unique<sched_cpu>();
+    for (uint32_t cpu = 0; cpu < cpus; ++cpu) {
+      bpf_map__lookup_elem(memory, &cpu, sizeof(cpu), one.get(), sizeof(*one), 0);
+      std::for_each(std::begin(one->histogram), std::end(one->histogram), add);
     }
+    return sum;
   }
+  const bpf_map* map = bpf_object__find_map_by_name(object_.get(), "histograms");
+  std::vector<sched_histogram> all(cpus);
+  const uint32_t zero = 0;
+  bpf_map__lookup_elem(map, &zero, sizeof(zero), all.data(), all.size() * sizeof(all[0]), 0);
+  std::for_each(all.begin(), all.end(), add);
   return sum;
 }
 
