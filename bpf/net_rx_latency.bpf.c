@@ -22,8 +22,12 @@ char LICENSE[] SEC("license") = "GPL";
 /* The offset of the clocks is told once a second; slewing by NTP (500 ppm) moves it by half. */
 #define STEP_NS NS_PER_MS
 
-/* The low bits of a clock's reading make room for the number of the timer's tick. */
+/* The low bits of a stamp make room for the number of the timer's tick. */
 #define TICK_MASK 0xffffULL
+
+/* What a stamp is of, and how late a packet may be. */
+enum { RX_MONOTONIC, RX_WALL, RX_CLOCKS };
+enum { RX_LIMIT_NETIF, RX_LIMIT_TRANSPORT, RX_LIMIT_USER, RX_LIMITS };
 
 const volatile __u16 server_port = 0;
 const volatile __u64 tick_ns = 0; /* between two ticks of the timer */
@@ -35,10 +39,9 @@ volatile __u64 user_threshold_ms SEC(".data") = 115;
 volatile __u64 wall_offset_ns SEC(".data") = 0; /* wall clock - CLOCK_BOOTTIME */
 volatile __u64 tai_offset_ns SEC(".data") = 0;	/* CLOCK_TAI - wall clock */
 volatile __u64 stepped_ns SEC(".data") = 0;	/* CLOCK_BOOTTIME of the newest step */
-/* The clocks as the first packet of the newest tick has read them; the tick's number in the bits of
- * TICK_MASK. One word, so that no CPU sees a part of what another writes. */
-volatile __u64 coarse_wall SEC(".data") = 0;
-volatile __u64 coarse_monotonic SEC(".data") = 0;
+/* A packet with this stamp, or a later one, is in time as long as the tick is the one in the bits
+ * of TICK_MASK. One word, so that no CPU sees a part of what another writes. */
+volatile __u64 in_time[RX_CLOCKS][RX_LIMITS] SEC(".data") = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -218,42 +221,37 @@ static __noinline int on_late(const struct late_packet *late)
 	return 0;
 }
 
-static __always_inline u64 coarse_now(bool wall)
+static __always_inline u64 threshold_of(u32 limit)
 {
-	u64 tick = bpf_jiffies64() & TICK_MASK;
-	u64 now = wall ? coarse_wall : coarse_monotonic;
+	u64 ms = limit == RX_LIMIT_NETIF       ? netif_threshold_ms
+		 : limit == RX_LIMIT_TRANSPORT ? transport_threshold_ms
+					       : user_threshold_ms;
 
-	if ((now & TICK_MASK) == tick)
-		return now;
-	now = ((wall ? wall_now() : bpf_ktime_get_ns()) & ~TICK_MASK) | tick;
-	if (wall)
-		coarse_wall = now;
-	else
-		coarse_monotonic = now;
-	return now;
+	return ms * NS_PER_MS;
 }
 
-/* Whether the packet is in time for sure, by a clock that costs a few loads: reading a true one
- * would be most of what a packet costs. That clock is up to a tick behind; it is more only while
- * the CPU that keeps the ticks has its interrupts off, which is the unit softirq's to tell. A stamp
- * from before the wall clock of the boot is one of the monotonic clock. */
-static __always_inline bool surely_in_time(u64 tstamp, u64 threshold_ns)
+/* For the packets that follow in this tick. Its end is missed only while the CPU that keeps the
+ * ticks has its interrupts off, which is the unit softirq's to tell. */
+static __always_inline void remember(bool wall, u32 limit, u64 tick, u64 threshold_ns)
 {
-	u64 now = coarse_now(tstamp >= wall_offset_ns);
+	u64 now = wall ? wall_now() : bpf_ktime_get_ns();
+	u64 latest = now + tick_ns + 2 * TICK_MASK;
+	u64 stamp = latest > threshold_ns ? latest - threshold_ns : 0;
 
-	return (s64)(now + tick_ns + 2 * TICK_MASK - tstamp) <= (s64)threshold_ns;
+	if (limit < RX_LIMITS)
+		in_time[wall ? RX_WALL : RX_MONOTONIC][limit] = (stamp & ~TICK_MASK) | tick;
 }
 
-static __always_inline int on_packet(struct sk_buff *skb, struct sock *sk, u64 tstamp, u32 stage,
-				     u64 threshold_ms)
+static __noinline int measure(struct sk_buff *skb, struct sock *sk, u64 tstamp, u32 stage,
+			      u32 limit)
 {
 	struct late_packet late = {.skb = skb, .sk = sk, .stage = stage};
+	u64 tick = bpf_jiffies64() & TICK_MASK;
 
 	if (!tstamp)
 		return 0;
-	late.threshold_ns = threshold_ms * NS_PER_MS;
-	if (surely_in_time(tstamp, late.threshold_ns))
-		return 0;
+	late.threshold_ns = threshold_of(limit);
+	remember(tstamp >= wall_offset_ns, limit, tick, late.threshold_ns);
 	late.latency_ns = wall_now() - tstamp;
 	if ((s64)late.latency_ns > (s64)IMPLAUSIBLE_NS)
 		late.latency_ns = bpf_ktime_get_ns() - tstamp;
@@ -263,10 +261,28 @@ static __always_inline int on_packet(struct sk_buff *skb, struct sock *sk, u64 t
 	return on_late(&late);
 }
 
+/* Reading a clock would be most of what a packet costs: that it is in time for sure is told by a
+ * few loads. A stamp from before the wall clock of the boot is one of the monotonic clock. The tick
+ * is asked for first, so that nothing else has to be kept beside that call. `typed`: see
+ * sched.bpf.c. */
+static __always_inline int on_packet(bool typed, struct sk_buff *skb, struct sock *sk, u32 stage,
+				     u32 limit)
+{
+	u64 tick = bpf_jiffies64() & TICK_MASK;
+	u64 tstamp = typed ? skb->tstamp : BPF_CORE_READ(skb, tstamp);
+	u64 stamp = in_time[RX_MONOTONIC][limit];
+
+	if (tstamp >= wall_offset_ns)
+		stamp = in_time[RX_WALL][limit];
+	if ((stamp & TICK_MASK) == tick && tstamp >= stamp)
+		return 0;
+	return measure(skb, sk, tstamp, stage, limit);
+}
+
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(rx_netif, struct sk_buff *skb)
 {
-	return on_packet(skb, NULL, skb->tstamp, RX_TO_NETIF, netif_threshold_ms);
+	return on_packet(true, skb, NULL, RX_TO_NETIF, RX_LIMIT_NETIF);
 }
 
 /* In a queue, only UDP's buffers have no socket: they are told by skb_consume_udp. */
@@ -275,13 +291,13 @@ int BPF_PROG(rx_user, struct sk_buff *skb)
 {
 	if (!skb->sk)
 		return 0;
-	return on_packet(skb, NULL, skb->tstamp, RX_TO_USER, user_threshold_ms);
+	return on_packet(true, skb, NULL, RX_TO_USER, RX_LIMIT_USER);
 }
 
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(rx_user_any, struct sk_buff *skb)
 {
-	return on_packet(skb, NULL, skb->tstamp, RX_TO_USER, user_threshold_ms);
+	return on_packet(true, skb, NULL, RX_TO_USER, RX_LIMIT_USER);
 }
 
 /* Called when a UDP packet was copied. The tracepoint does not see those that are in one piece,
@@ -291,7 +307,7 @@ int BPF_PROG(rx_user_udp_fentry, struct sock *sk, struct sk_buff *skb, int lengt
 {
 	if (length < 0)
 		return 0;
-	return on_packet(skb, sk, skb->tstamp, RX_TO_USER, user_threshold_ms);
+	return on_packet(true, skb, sk, RX_TO_USER, RX_LIMIT_USER);
 }
 
 SEC("kprobe/skb_consume_udp")
@@ -299,7 +315,7 @@ int BPF_KPROBE(rx_user_udp_kprobe, struct sock *sk, struct sk_buff *skb, int len
 {
 	if (length < 0)
 		return 0;
-	return on_packet(skb, sk, BPF_CORE_READ(skb, tstamp), RX_TO_USER, user_threshold_ms);
+	return on_packet(false, skb, sk, RX_TO_USER, RX_LIMIT_USER);
 }
 
 /* Of established connections; in place of the receive functions where these cannot be probed. The
@@ -309,21 +325,19 @@ int BPF_PROG(rx_tcp_probe, struct sock *sk, struct sk_buff *skb)
 {
 	bool v4 = skb->protocol == bpf_htons(ETHERTYPE_IP);
 
-	return on_packet(skb, sk, skb->tstamp, v4 ? RX_TO_TCPV4 : RX_TO_TCPV6,
-			 transport_threshold_ms);
+	return on_packet(true, skb, sk, v4 ? RX_TO_TCPV4 : RX_TO_TCPV6, RX_LIMIT_TRANSPORT);
 }
 
 #define RECEIVE_FUNCTION(function, stage)                                                          \
 	SEC("fentry/" #function)                                                                   \
 	int BPF_PROG(function##_fentry, struct sk_buff *skb)                                       \
 	{                                                                                          \
-		return on_packet(skb, NULL, skb->tstamp, stage, transport_threshold_ms);           \
+		return on_packet(true, skb, NULL, stage, RX_LIMIT_TRANSPORT);                      \
 	}                                                                                          \
 	SEC("kprobe/" #function)                                                                   \
 	int BPF_KPROBE(function##_kprobe, struct sk_buff *skb)                                     \
 	{                                                                                          \
-		return on_packet(skb, NULL, BPF_CORE_READ(skb, tstamp), stage,                     \
-				 transport_threshold_ms);                                          \
+		return on_packet(false, skb, NULL, stage, RX_LIMIT_TRANSPORT);                     \
 	}
 
 RECEIVE_FUNCTION(tcp_v4_rcv, RX_TO_TCPV4)
