@@ -54,7 +54,8 @@ v1::NodeStatus Housekeeping::Status() const {
   }
   // As it is now: the server concludes from a task that is missing here that it was lost.
   status.clear_units();
-  for (v1::UnitStatus& unit : parts_.roster.Status()) *status.add_units() = std::move(unit);
+  status.clear_losses();
+  AddCurrent(status);
   return status;
 }
 
@@ -88,9 +89,10 @@ std::chrono::steady_clock::time_point Housekeeping::NextEnd() const {
 
 void Housekeeping::Second() {
   const auto running = meter_.Tick([this] { return parts_.roster.AllRunning(); });
+  const bool round = second_++ % interval_seconds_ == 0;
   if (running) Govern(*running);
-  Report();
-  if (second_++ % interval_seconds_ == 0) Collect();
+  if (running || round) Report();
+  if (round) Collect();
 }
 
 void Housekeeping::Govern(const std::vector<Roster::Running>& running) {
@@ -121,6 +123,13 @@ void Housekeeping::Govern(const std::vector<Roster::Running>& running) {
   parts_.loop.UnitsChanged();
 }
 
+void Housekeeping::AddCurrent(v1::NodeStatus& status) const {
+  for (v1::UnitStatus& unit : parts_.roster.Status()) *status.add_units() = std::move(unit);
+  AddLosses(status);
+  status.set_containers(parts_.containers.counters().live);
+  status.set_time_ns(parts_.clock.WallNs());
+}
+
 void Housekeeping::AddLosses(v1::NodeStatus& status) const {
   for (const v1::UnitStatus& unit : status.units()) {
     if (unit.instance() != "always") continue;
@@ -147,10 +156,7 @@ void Housekeeping::Report() {
   meter_.Fill(status);
   status.set_budget_ratio(governor_.budget());
   for (const std::string& unit : governor_.shed()) status.add_shed(unit);
-  for (v1::UnitStatus& unit : parts_.roster.Status()) *status.add_units() = std::move(unit);
-  AddLosses(status);
-  status.set_containers(parts_.containers.counters().live);
-  status.set_time_ns(parts_.clock.WallNs());
+  AddCurrent(status);
   const ProfileCounts profiles = parts_.profiles.Count();
   const std::lock_guard lock(status_mutex_);
   parts_.report.status = std::move(status);
@@ -172,7 +178,6 @@ void Housekeeping::Collect() {
   parts_.roster.Collect([&](size_t unit) -> MetricWriter& { return parts_.gate.Turn(unit); });
   parts_.gate.EndRound();
   parts_.series.EndRound(parts_.clock.WallNs());
-  Report();
 }
 
 }  // namespace huatuo

@@ -57,7 +57,7 @@ class Housekeeping {
   void Start(ShipLosses ship_losses);
   void Stop();
 
-  // The newest report; thread-safe.
+  // Units and losses as they are now, costs as they were measured last; thread-safe.
   v1::NodeStatus Status() const;
 
  private:
@@ -67,6 +67,7 @@ class Housekeeping {
   void Second();
   void Govern(const std::vector<Roster::Running>& running);
   void Report();
+  void AddCurrent(v1::NodeStatus& status) const;
   void AddLosses(v1::NodeStatus& status) const;
   void Collect();
 

@@ -175,6 +175,8 @@ absl::Status BpfObject::Load() {
   last_complaint.clear();
   const int error = bpf_object__load(object_);
   if (error != 0) return Failure(-error, "load " + name_);
+  // Asked once: no map here grows.
+  map_bytes_ = MeasureMaps();
   return MapTunables();
 }
 
@@ -273,7 +275,7 @@ void BpfObject::AddPrograms(std::vector<ProgramRef>& programs) const {
   }
 }
 
-uint64_t BpfObject::MapBytes() const {
+uint64_t BpfObject::MeasureMaps() const {
   uint64_t bytes = 0;
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_) {

@@ -63,7 +63,7 @@ class BpfObject {
 
   void AddPrograms(std::vector<ProgramRef>& programs) const;
   // What the kernel charges for the maps of this object, the shared ones apart.
-  uint64_t MapBytes() const;
+  uint64_t MapBytes() const { return map_bytes_; }
 
  private:
   struct Variable {
@@ -75,6 +75,7 @@ class BpfObject {
   absl::StatusOr<std::span<std::byte>> Tunable(std::string_view name) const;
   absl::StatusOr<std::span<std::byte>> Constant(std::string_view name);
   absl::Status MapTunables();
+  uint64_t MeasureMaps() const;
 
   const std::string name_;
   bpf_object* const object_;
@@ -83,6 +84,7 @@ class BpfObject {
   std::vector<std::string> shared_;
   std::byte* tunables_ = nullptr;  // the memory of .data
   size_t tunables_bytes_ = 0;
+  uint64_t map_bytes_ = 0;
 };
 
 template <typename Skeleton>
