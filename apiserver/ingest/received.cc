@@ -8,11 +8,15 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
-#include <sstream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 
 namespace huatuo {
 namespace {
@@ -76,22 +80,17 @@ std::map<std::string, uint64_t> ReceivedByPeer(uint16_t port) {
 }
 
 uint64_t ReceivedByHost(const std::string& text) {
-  // Lines in pairs: IpExt: NAME NAME..., then IpExt: NUMBER NUMBER...
-  const size_t begin = text.find("IpExt: ");
-  if (begin == std::string::npos) return 0;
-  std::istringstream lines(text.substr(begin));
-  std::string names;
-  std::string values;
-  std::getline(lines, names);
-  std::getline(lines, values);
-  std::istringstream name_words(names);
-  std::istringstream value_words(values);
-  std::string name;
-  std::string value;
-  while (name_words >> name && value_words >> value) {
-    if (name == "InOctets") return std::strtoull(value.c_str(), nullptr, 10);
+  uint64_t sum = 0;
+  // Lines of NAME: BYTES PACKETS..., below two of titles. A name may have a colon, as of an alias.
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    const size_t colon = line.rfind(':');
+    if (colon == absl::string_view::npos) continue;
+    const absl::string_view numbers = absl::StripLeadingAsciiWhitespace(line.substr(colon + 1));
+    uint64_t bytes = 0;
+    std::from_chars(numbers.data(), numbers.data() + numbers.size(), bytes);
+    sum += bytes;
   }
-  return 0;
+  return sum;
 }
 
 }  // namespace huatuo

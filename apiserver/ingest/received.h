@@ -12,8 +12,8 @@ namespace huatuo {
 // descriptor of the process: some microseconds each.
 std::map<std::string, uint64_t> ReceivedByPeer(uint16_t port);
 
-// Bytes of all IP packets that this network namespace has received; from `text`, which is that of
-// /proc/net/netstat. 0 when it does not say.
+// Bytes that all devices of this network namespace have received; from `text`, which is that of
+// /proc/net/dev. Goes back when a device goes.
 uint64_t ReceivedByHost(const std::string& text);
 
 }  // namespace huatuo

@@ -60,11 +60,13 @@ TEST_CASE("a look is worth it when more came than the streams were given") {
 }
 
 TEST_CASE("what the host has received") {
-  CHECK(ReceivedByHost("TcpExt: A InOctets\nTcpExt: 1 2\nIpExt: InNoRoutes InOctets OutOctets\n"
-                       "IpExt: 7 18446744073709551615 9\n") == 18446744073709551615ULL);
+  CHECK(ReceivedByHost("Inter-|   Receive                |  Transmit\n"
+                       " face |bytes    packets errs |bytes    packets errs\n"
+                       "    lo: 1000 5 0 1000 5 0\n"
+                       "eth0:1:18446744073709550000       9 0 7 1 0\n") == 18446744073709551000ULL);
   CHECK(ReceivedByHost("") == 0);
-  CHECK(ReceivedByHost("IpExt: InOctets") == 0);
-  CHECK(ReceivedByHost("IpExt: InNoRoutes\nIpExt: 5\n") == 0);
+  CHECK(ReceivedByHost("lo:") == 0);
+  CHECK(ReceivedByHost("lo: -5 6\n") == 0);
 }
 
 struct Pair {
