@@ -75,8 +75,8 @@ static_assert(SchedProbe::kSlots == SCHED_SLOTS - SCHED_SLOT_FIRST);
 // What the programs remember of all CPUs, without a system call for each. Unmapped by who gets it.
 absl::StatusOr<std::span<const sched_cpu>> MapCpus(const BpfObject& object) {
   const auto count = static_cast<size_t>(PossibleCpus());
-  void* const memory = mmap(nullptr, count * sizeof(sched_cpu), PROT_READ, MAP_SHARED,
-                            object.MapFd("memory"), 0);
+  void* const memory =
+      mmap(nullptr, count * sizeof(sched_cpu), PROT_READ, MAP_SHARED, object.MapFd("memory"), 0);
   if (memory == MAP_FAILED) return ErrnoStatus(errno, "map the memory of the sched probe");
   return std::span(static_cast<const sched_cpu*>(memory), count);
 }
@@ -110,9 +110,7 @@ SchedProbe::SchedProbe(std::unique_ptr<BpfObject> object, std::span<const sched_
   for (uint32_t i = kSlots; i > 0; --i) free_slots_.push_back(SCHED_SLOT_FIRST + i - 1);
 }
 
-SchedProbe::~SchedProbe() {
-  munmap(const_cast<sched_cpu*>(cpus_.data()), cpus_.size_bytes());
-}
+SchedProbe::~SchedProbe() { munmap(const_cast<sched_cpu*>(cpus_.data()), cpus_.size_bytes()); }
 
 absl::StatusOr<uint32_t> SchedProbe::Reserve(bool always) {
   const uint32_t first = always ? 0 : 1;
