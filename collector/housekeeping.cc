@@ -68,6 +68,10 @@ void Housekeeping::Run() {
     if (std::chrono::steady_clock::now() >= next) {
       Second();
       next += kSecond;
+      // After a pause of the machine or the process its seconds are not made up for: measured in
+      // some milliseconds, what making them up takes is all of a CPU, and the units would go.
+      const auto now = std::chrono::steady_clock::now();
+      if (next < now + kSecond / 2) next = now + kSecond;
     }
     const auto wake = std::min(next, NextEnd());
     lock.lock();

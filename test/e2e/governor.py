@@ -3,8 +3,10 @@
 again when the load is gone."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import tasks
 from bed import equal, expect, nanoseconds, wait_until
@@ -134,4 +136,21 @@ def budget_ends_task(bed):
     bed.note(ended["reason"])
 
 
-CASES = [budget, budget_ends_task]
+def budget_after_pause(bed):
+    """Seconds in which the collector was stopped are not made up for: measured in some milliseconds, it would take
+    all of a CPU, and the units would go."""
+    bed.apiserver("--store", "memory")
+    collector = bed.collector("--budget-percent", 10, "--budget-interval-seconds", INTERVAL,
+                              "--metrics-interval-seconds", INTERVAL, "--off", "oom")
+    wait_until(lambda: bed.api.connected(bed.node), "the node is connected")
+    figures(bed, 1)
+    collector.signal(signal.SIGSTOP)
+    # The pause itself.
+    time.sleep(6 * INTERVAL)
+    collector.signal(signal.SIGCONT)
+    figures(bed, 2)
+    lines = [line for line in collector.text().splitlines() if "tached unit" in line]
+    equal(lines, [], "steps of the governor")
+
+
+CASES = [budget, budget_ends_task, budget_after_pause]
