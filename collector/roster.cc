@@ -1,6 +1,7 @@
 #include "collector/roster.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 
@@ -72,6 +73,11 @@ void Roster::OpenSlot(Slot& slot) {
   slot.state = v1::UnitStatus::UNAVAILABLE;
   slot.mechanism = nullptr;
   slot.reason = reasons;
+}
+
+void Roster::OpenLater(Slot& slot) {
+  OpenSlot(slot);
+  malloc_trim(0);
 }
 
 void Roster::CloseSlot(Slot& slot, v1::UnitStatus::State state, const std::string& reason) {
@@ -177,7 +183,7 @@ bool Roster::Restore(const std::string& unit) {
   Slot* slot = Always(unit);
   if (slot == nullptr || slot->state != v1::UnitStatus::SHED) return false;
   CloseSlot(*slot, v1::UnitStatus::OFF, "");
-  OpenSlot(*slot);
+  OpenLater(*slot);
   return slot->state == v1::UnitStatus::RUNNING;
 }
 

@@ -114,6 +114,8 @@ class Roster {
   absl::Status Fulfil(Wish wish, Slot& slot);
   int UnitIndex(std::string_view name) const;  // -1: there is none
   void OpenSlot(Slot& slot);
+  // After the start: gives back what loading took, which the allocator would keep.
+  void OpenLater(Slot& slot);
   absl::Status OpenBy(const Mechanism& mechanism, Slot& slot);
   void CloseSlot(Slot& slot, v1::UnitStatus::State state, const std::string& reason);
   void CloseTask(Slot& slot, bool completed, std::string_view reason);

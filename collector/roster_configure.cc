@@ -26,7 +26,7 @@ absl::Status Roster::Fulfil(Wish wish, Slot& slot) {
   const bool on = slot.state != v1::UnitStatus::OFF;
   if (on == wish.on) return absl::OkStatus();
   if (wish.on) {
-    OpenSlot(slot);
+    OpenLater(slot);
   } else {
     CloseSlot(slot, v1::UnitStatus::OFF, "by configuration");
   }

@@ -71,7 +71,7 @@ v1::InstanceReply Roster::Open(const v1::OpenInstance& request) {
   }
   // Before the instance is there: its first event may come at once.
   ledger_.Open(slot->instance_id, request.unit(), slot->task_id);
-  OpenSlot(*slot);
+  OpenLater(*slot);
   reply.set_running(slot->state == v1::UnitStatus::RUNNING);
   reply.set_reason(slot->reason);
   if (reply.running()) {
