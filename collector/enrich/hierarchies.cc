@@ -42,6 +42,15 @@ std::string Unescape(std::string_view text) {
   return out;
 }
 
+// The kernel writes absolute paths without "." and "..": with them a captured tree would lead out of
+// its folder, into all files of this machine.
+bool IsMountPoint(const std::string& path) {
+  const auto parts = Split(path, '/');
+  return path.starts_with('/') && std::none_of(parts.begin(), parts.end(), [](const auto& part) {
+    return part == "." || part == "..";
+  });
+}
+
 struct Mount {
   std::string type;
   std::string root;
@@ -55,8 +64,10 @@ std::optional<Mount> ParseMount(const std::string& line) {
   if (dash == std::string::npos) return std::nullopt;
   const auto left = Split(line.substr(0, dash), ' ');
   const auto right = Split(line.substr(dash + 3), ' ');
-  if (left.size() < 5 || right.size() < 3 || !left[4].starts_with('/')) return std::nullopt;
-  return Mount{right[0], Unescape(left[3]), Unescape(left[4]), Split(right[2], ',')};
+  if (left.size() < 5 || right.size() < 3) return std::nullopt;
+  Mount mount{right[0], Unescape(left[3]), Unescape(left[4]), Split(right[2], ',')};
+  if (!IsMountPoint(mount.point)) return std::nullopt;
+  return mount;
 }
 
 // The v1 lines of /proc/<pid>/cgroup: "4:memory:/path".

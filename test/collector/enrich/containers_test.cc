@@ -154,6 +154,18 @@ TEST_CASE("a mount of a part of a hierarchy has the paths of the whole") {
   CHECK(bench.containers.Live()[0]->FolderOf("memory") == "/sys/fs/cgroup mine/memory");
 }
 
+TEST_CASE("a mount point leads nowhere but down") {
+  Fixture tree("v2-systemd-containerd");
+  const Root root(tree.folder());
+  ManualClock clock;
+  for (const std::string point : {"/../../..", "/sys/../..", "/.", "sys/fs/cgroup", "/\\056."}) {
+    CAPTURE(point);
+    tree.Write("/proc/1/mountinfo", "36 1 0:1 / " + point + " rw - cgroup2 cgroup rw\n");
+    Containers containers(root, clock);
+    CHECK(containers.Refresh().message() == "cgroup: no hierarchy is mounted");
+  }
+}
+
 TEST_CASE("a new container is found by inotify, and a dead one for five minutes") {
   Bench bench("v2-systemd-containerd");
   std::string news;

@@ -13,7 +13,10 @@ namespace {
 void Look(const Fixture& tree) {
   const Root root(tree.folder());
   if (const auto found = ReadHierarchies(root); found.ok()) {
-    for (const Hierarchy& one : *found) Must(one.mount_point.starts_with('/'));
+    for (const Hierarchy& one : *found) {
+      Must(one.mount_point.starts_with('/'));
+      Must((one.mount_point + "/").find("/../") == std::string::npos);
+    }
   }
   ManualClock clock;
   Containers containers(root, clock);
