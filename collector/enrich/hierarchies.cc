@@ -42,13 +42,13 @@ std::string Unescape(std::string_view text) {
   return out;
 }
 
-// The kernel writes absolute paths without "." and "..": with them a captured tree would lead out of
-// its folder, into all files of this machine.
+// The kernel writes absolute paths without "." and "..": with them a captured tree would lead out
+// of its folder, into all files of this machine.
 bool IsMountPoint(const std::string& path) {
   const auto parts = Split(path, '/');
   return path.starts_with('/') && std::none_of(parts.begin(), parts.end(), [](const auto& part) {
-    return part == "." || part == "..";
-  });
+           return part == "." || part == "..";
+         });
 }
 
 struct Mount {
