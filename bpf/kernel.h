@@ -211,6 +211,7 @@ struct netdev_queue {
 
 struct net_device {
 	char name[16];
+	unsigned int flags;
 	int ifindex;
 	struct netdev_queue *_tx;
 	struct device dev;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Packets on their way out: how long after TCP's own stamp the driver gets them, and how long they
- * were in a queue.
+/* Packets on their way out: how long after their protocol gave them down the driver gets them, and
+ * how long they were in a queue.
  *
- * The first needs one hook and no memory: the stamp is in the packet. A stamp is CLOCK_MONOTONIC of
- * the moment at which the segment was given down, or, where a sender is paced by the queue (fq), of
- * the one at which it was to leave. Forwarded packets keep it since 5.18, so what a container sends
- * counts where it leaves the node.
+ * The first needs no memory for TCP: a stamp is in the packet. It is CLOCK_MONOTONIC of the moment
+ * at which the segment was given down, or, where a sender is paced by the queue (fq), of the one at
+ * which it was to leave. Forwarded packets keep it since 5.18, so what a container sends counts
+ * where it leaves the node.
+ *
+ * UDP, ICMP and raw sockets stamp nothing: what they give down by ip_send_skb() and ip6_send_skb()
+ * is remembered until a driver has it.
  *
  * The hooks of the queues fire for packets that were put into one only, not for those that an empty
  * queue lets through at once. */
@@ -18,6 +21,9 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* Of if.h. */
+#define IFF_LOOPBACK 0x8
+
 /* Further off is a stamp of another clock: a received packet has the wall clock's. */
 #define STAMP_MAX_NS 60000000000ULL
 /* Packets that a queue gives out at once and whose times are taken. */
@@ -25,6 +31,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* Of the network namespace whose devices count. */
 const volatile __u32 netns_inum = 0;
+/* 1: a program remembers what is sent without a stamp. */
+const volatile __u32 sent_is_kept = 1;
 /* 1: also devices without hardware behind them, which give their packets to others. */
 volatile __u32 virtual_devices SEC(".data") = 0;
 
@@ -50,6 +58,14 @@ struct {
 	__type(key, u32);
 	__type(value, struct net_tx_queued);
 } queued SEC(".maps");
+
+/* By a hash of the packet's buffer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << NET_TX_SENT_BITS);
+	__type(key, u32);
+	__type(value, struct net_tx_sent);
+} sent SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -90,26 +106,103 @@ static __always_inline void add(void *map, struct net_device *device, u64 ns)
 	latency->sum_ns += ns;
 }
 
-static __always_inline struct net_tx_queued *place_of(u64 packet)
+static __always_inline u32 place_of(u64 address, u32 bits)
 {
-	u32 index = packet * 0x9e3779b97f4a7c15ULL >> (64 - NET_TX_QUEUED_BITS);
+	return address * 0x9e3779b97f4a7c15ULL >> (64 - bits);
+}
+
+static __always_inline struct net_tx_queued *queued_place(u64 packet)
+{
+	u32 index = place_of(packet, NET_TX_QUEUED_BITS);
 
 	return bpf_map_lookup_elem(&queued, &index);
+}
+
+static __always_inline struct net_tx_sent *sent_place(u64 head)
+{
+	u32 index = place_of(head, NET_TX_SENT_BITS);
+
+	return bpf_map_lookup_elem(&sent, &index);
+}
+
+/* The packet begins with its network header. */
+static __always_inline int on_send(struct sk_buff *packet)
+{
+	u64 head = (u64)BPF_CORE_READ(packet, head);
+	struct net_tx_sent *place = sent_place(head);
+
+	if (!place)
+		return 0;
+	if (place->head && place->head != head)
+		count(place->forwarded ? NET_TX_FORWARDED_OVERWRITTEN : NET_TX_SENT_OVERWRITTEN);
+	place->head = head;
+	place->bytes = BPF_CORE_READ(packet, len);
+	place->forwarded = 0;
+	place->since_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("fentry/ip_send_skb")
+int BPF_PROG(ip_send_skb_fentry, struct net *net, struct sk_buff *packet)
+{
+	return on_send(packet);
+}
+
+SEC("kprobe/ip_send_skb")
+int BPF_KPROBE(ip_send_skb_kprobe, struct net *net, struct sk_buff *packet)
+{
+	return on_send(packet);
+}
+
+SEC("fentry/ip6_send_skb")
+int BPF_PROG(ip6_send_skb_fentry, struct sk_buff *packet)
+{
+	return on_send(packet);
+}
+
+SEC("kprobe/ip6_send_skb")
+int BPF_KPROBE(ip6_send_skb_kprobe, struct sk_buff *packet)
+{
+	return on_send(packet);
+}
+
+/* When the packet, which begins with the header of its device, was given down; 0: not remembered.
+ * One that was dropped on its way leaves its place behind, and its buffer may serve for another
+ * packet that nobody remembers: that one is taken for it if it is no longer. (The first fragment of
+ * a datagram is shorter.) */
+static __always_inline u64 sent_ns(struct sk_buff *packet, bool last)
+{
+	/* As numbers: 7.x lets nobody calculate with pointers that it has followed itself. */
+	u64 head = (u64)BPF_CORE_READ(packet, head);
+	struct net_tx_sent *place = sent_place(head);
+	u64 before_header;
+
+	if (!place || place->head != head)
+		return 0;
+	before_header = packet->network_header - ((u64)BPF_CORE_READ(packet, data) - head);
+	if (packet->len - before_header > place->bytes)
+		return 0;
+	if (last)
+		place->head = 0;
+	place->forwarded = 1;
+	return place->since_ns;
 }
 
 SEC("tp_btf/net_dev_start_xmit")
 int BPF_PROG(net_tx_start, struct sk_buff *packet, struct net_device *device)
 {
-	u64 stamp = packet->tstamp;
+	bool physical = device->dev.parent;
+	u64 since = packet->tstamp;
 	u64 now;
 
-	if (!stamp || (!virtual_devices && !device->dev.parent) ||
-	    device->nd_net.net->ns.inum != netns_inum)
+	if (!since && sent_is_kept)
+		since = sent_ns(packet, physical || device->flags & IFF_LOOPBACK);
+	if (!since || (!virtual_devices && !physical) || device->nd_net.net->ns.inum != netns_inum)
 		return 0;
 	now = bpf_ktime_get_ns();
-	if (now - stamp <= STAMP_MAX_NS)
-		add(&sends, device, now - stamp);
-	else if (stamp - now <= STAMP_MAX_NS)
+	if (now - since <= STAMP_MAX_NS)
+		add(&sends, device, now - since);
+	else if (since - now <= STAMP_MAX_NS)
 		add(&sends, device, 0);
 	return 0;
 }
@@ -125,7 +218,7 @@ static __always_inline int remember(struct net_tx_queued *place, u64 packet)
 SEC("raw_tp/qdisc_enqueue")
 int BPF_PROG(net_tx_enqueue, void *qdisc, struct netdev_queue *queue, struct sk_buff *packet)
 {
-	struct net_tx_queued *place = place_of((u64)packet);
+	struct net_tx_queued *place = queued_place((u64)packet);
 
 	if (!place)
 		return 0;
@@ -139,14 +232,14 @@ int BPF_PROG(net_tx_enqueue, void *qdisc, struct netdev_queue *queue, struct sk_
 SEC("raw_tp/net_dev_queue")
 int BPF_PROG(net_tx_queue, struct sk_buff *packet)
 {
-	struct net_tx_queued *place = place_of((u64)packet);
+	struct net_tx_queued *place = queued_place((u64)packet);
 
 	return place ? remember(place, (u64)packet) : 0;
 }
 
 static __always_inline void on_dequeue(struct net_device *device, u64 packet, u64 now)
 {
-	struct net_tx_queued *place = place_of(packet);
+	struct net_tx_queued *place = queued_place(packet);
 	u64 since;
 
 	if (!place || place->packet != packet)

@@ -9,11 +9,15 @@
 #define NET_TX_DEVICES 128
 /* Packets in queues that are remembered; a power of two. */
 #define NET_TX_QUEUED_BITS 12
+/* Packets without a stamp that are remembered from their protocol to their driver. */
+#define NET_TX_SENT_BITS 13
 
 /* Entries of the map `net_tx_counts`. */
 enum net_tx_count {
-	NET_TX_NO_ROOM,	    /* of a map of devices */
-	NET_TX_OVERWRITTEN, /* another packet took its place among those remembered */
+	NET_TX_NO_ROOM,		      /* of a map of devices */
+	NET_TX_OVERWRITTEN,	      /* another packet took its place among those in queues */
+	NET_TX_SENT_OVERWRITTEN,      /* among those sent, before a driver had it */
+	NET_TX_FORWARDED_OVERWRITTEN, /* after a virtual device had it: it may have been there */
 	NET_TX_COUNTS,
 };
 
@@ -25,6 +29,14 @@ struct net_tx_device {
 struct net_tx_queued {
 	__u64 packet;
 	__u64 since_ns;
+};
+
+/* When its protocol gave a packet down. */
+struct net_tx_sent {
+	__u64 head; /* of its buffer; only compared */
+	__u64 since_ns;
+	__u32 bytes;	 /* from its network header on */
+	__u32 forwarded; /* a virtual device has had it */
 };
 
 #endif

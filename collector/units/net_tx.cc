@@ -7,6 +7,7 @@
 
 #include <array>
 #include <numeric>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,9 +28,10 @@ constexpr std::string_view kReasonLabel[] = {"reason"};
 
 constexpr MetricType kMetrics[] = {
     {.name = "huatuo_node_skb_send_latency_seconds",
-     .help = "Time from TCP's giving a segment down to its device's driver getting it; of a paced "
-             "one from when it was to leave. Since 5.18 also for segments that a container sent "
-             "through devices of its own.",
+     .help = "Time from a protocol's giving a packet down to its device's driver getting it; of a "
+             "paced segment of TCP from when it was to leave. Also what a container sent through "
+             "devices of its own; segments of TCP since 5.18. A datagram that the kernel cuts for "
+             "a device counts once, or not at all where it is copied.",
      .type = v1::MetricType::HISTOGRAM,
      .labels = kDeviceLabel,
      .first_bound = kLatencyFirstBound,
@@ -42,13 +44,17 @@ constexpr MetricType kMetrics[] = {
      .first_bound = kLatencyFirstBound,
      .buckets = kLatencyBounds},
     {.name = "huatuo_collector_net_tx_untimed_total",
-     .help = "Packets that are in none of the two. no_room: of too many devices; overwritten: of "
-             "too many packets in queues, or it was dropped in its queue.",
+     .help = "Packets that are missing in one of the two. no_room: of too many devices; "
+             "overwritten: of too many packets in queues, or it was dropped in its queue; "
+             "sent_overwritten: a datagram, of too many on their way, or it was dropped there; "
+             "forwarded_overwritten: the same after a virtual device had it, which may have been "
+             "the end of its way.",
      .type = v1::MetricType::COUNTER,
      .labels = kReasonLabel},
 };
 
-constexpr std::array<std::string_view, NET_TX_COUNTS> kReasons = {"no_room", "overwritten"};
+constexpr std::array<std::string_view, NET_TX_COUNTS> kReasons = {
+    "no_room", "overwritten", "sent_overwritten", "forwarded_overwritten"};
 
 constexpr Parameter kParameters[] = {
     {.name = "virtual_devices",
@@ -119,22 +125,36 @@ absl::StatusOr<uint64_t> OwnNetwork() {
   return own.st_ino;
 }
 
+template <uint64_t sent_is_kept>
 absl::Status Prepare(BpfObject& object) {
   ASSIGN_OR_RETURN(const uint64_t network, OwnNetwork());
+  RETURN_IF_ERROR(object.SetConstant("sent_is_kept", sent_is_kept));
   return object.SetConstant("netns_inum", network);
 }
 
-constexpr auto kOpen = &OpenCounting<net_tx_bpf, NetTx, &Prepare>;
+constexpr auto kOpen = &OpenCounting<net_tx_bpf, NetTx, &Prepare<1>>;
+constexpr auto kOpenStamped = &OpenCounting<net_tx_bpf, NetTx, &Prepare<0>>;
 
-constexpr std::string_view kEnqueue[] = {"net_tx_start", "net_tx_enqueue", "net_tx_dequeue"};
-constexpr std::string_view kQueueOld[] = {"net_tx_start", "net_tx_queue", "net_tx_dequeue"};
+constexpr std::string_view kFentry[] = {"ip_send_skb_fentry", "ip6_send_skb_fentry", "net_tx_start",
+                                        "net_tx_enqueue", "net_tx_dequeue"};
+constexpr std::string_view kKprobe[] = {"ip_send_skb_kprobe", "ip6_send_skb_kprobe", "net_tx_start",
+                                        "net_tx_enqueue", "net_tx_dequeue"};
+constexpr std::string_view kFentryOld[] = {"ip_send_skb_fentry", "ip6_send_skb_fentry",
+                                           "net_tx_start", "net_tx_queue", "net_tx_dequeue"};
+constexpr std::string_view kKprobeOld[] = {"ip_send_skb_kprobe", "ip6_send_skb_kprobe",
+                                           "net_tx_start", "net_tx_queue", "net_tx_dequeue"};
+constexpr std::string_view kNoDatagrams = "datagrams in huatuo_node_skb_send_latency_seconds";
 constexpr Mechanism kMechanisms[] = {
-    {"qdisc_enqueue", "", kOpen, kEnqueue},
-    {"net_dev_queue", "", kOpen, kQueueOld},
+    {"qdisc_enqueue+fentry", "", kOpen, kFentry},
+    {"qdisc_enqueue+kprobe", "", kOpen, kKprobe},
+    {"net_dev_queue+fentry", "", kOpen, kFentryOld},
+    {"net_dev_queue+kprobe", "", kOpen, kKprobeOld},
+    {"qdisc_enqueue", kNoDatagrams, kOpenStamped, std::span(kFentry).subspan(2)},
+    {"net_dev_queue", kNoDatagrams, kOpenStamped, std::span(kFentryOld).subspan(2)},
 };
 
 constexpr MetricSource kSources[] = {
-    {"huatuo_node_skb_send_", "net_dev_start_xmit"},
+    {"huatuo_node_skb_send_", "ip_send_skb, ip6_send_skb, net_dev_start_xmit"},
     {"", "qdisc_enqueue, qdisc_dequeue; before 5.14 net_dev_queue, qdisc_dequeue"},
 };
 
