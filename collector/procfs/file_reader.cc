@@ -65,15 +65,13 @@ void FileReader::Refuse(const KeptFile& file, int error) {
   if (error == ENODEV || error == ESRCH) return sink_.Lost(request_, "vanished_cgroup", 1);
   if (error == ENOENT && file.presence_ == Presence::kOptional) return;
   if (error == EOPNOTSUPP && file.presence_ == Presence::kOptional) return;
+  if (error == EFBIG) return CountMalformed();
   sink_.Lost(request_, "unreadable_file", 1);
 }
 
-std::optional<std::string_view> FileReader::Read(KeptFile& file) {
+FileReader::Loaded FileReader::LoadOnce(KeptFile& file) {
   const int fd = Open(file);
-  if (fd < 0) {
-    Refuse(file, errno);
-    return std::nullopt;
-  }
+  if (fd < 0) return {{}, errno};
   size_t size = 0;
   ssize_t got = 0;
   while (size < kMaxBytes) {
@@ -86,15 +84,28 @@ std::optional<std::string_view> FileReader::Read(KeptFile& file) {
   if (fd != file.fd_) close(fd);
   if (got < 0) {
     file.Close();
-    Refuse(file, error);
-    return std::nullopt;
+    return {{}, error};
   }
   if (size >= kMaxBytes) {
     buffer_ = std::vector<char>(kFirstBytes);  // not to be kept for one bad file
-    CountMalformed();
-    return std::nullopt;
+    return {{}, EFBIG};
   }
-  return std::string_view(buffer_.data(), size);
+  return {{buffer_.data(), size}};
+}
+
+FileReader::Loaded FileReader::Load(KeptFile& file) {
+  const bool kept = file.fd_ >= 0;
+  const Loaded loaded = LoadOnce(file);
+  if (!kept || loaded.error != ENODEV) return loaded;
+  const Loaded again = LoadOnce(file);
+  return again.error == ENOENT ? loaded : again;
+}
+
+std::optional<std::string_view> FileReader::Read(KeptFile& file) {
+  const Loaded loaded = Load(file);
+  if (loaded.error == 0) return loaded.text;
+  Refuse(file, loaded.error);
+  return std::nullopt;
 }
 
 }  // namespace huatuo

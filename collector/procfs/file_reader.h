@@ -1,7 +1,8 @@
 // Files of procfs and cgroupfs that are read again and again.
 //
 // They stay open, since opening costs more than most of them cost to read; pread at 0 makes the
-// kernel write them anew. What is read lies in one buffer that is used again: nothing is allocated
+// kernel write them anew. One of a cgroup that was removed says so, and is opened again where a new
+// cgroup has the path. What is read lies in one buffer that is used again: nothing is allocated
 // once it has its size. Not thread-safe.
 #pragma once
 
@@ -52,9 +53,16 @@ class FileReader {
  public:
   FileReader(const Root& root, const OpenRequest& request, EventSink& sink);
 
-  // The whole text, valid until the next Read; nullopt when there is none. A file larger than
-  // 8 MiB is malformed.
+  // The whole text, valid until the next Read or Load; nullopt when there is none. A file larger
+  // than 8 MiB is malformed.
   std::optional<std::string_view> Read(KeptFile& file);
+
+  // The same for a caller that counts itself. EFBIG: the file is larger than that.
+  struct Loaded {
+    std::string_view text;
+    int error = 0;  // an errno
+  };
+  Loaded Load(KeptFile& file);
 
   // The text was not what such a file should be.
   void CountMalformed() { sink_.Lost(request_, "malformed_file", 1); }
@@ -64,6 +72,7 @@ class FileReader {
  private:
   friend class KeptFile;
   int Open(KeptFile& file);
+  Loaded LoadOnce(KeptFile& file);
   void Refuse(const KeptFile& file, int error);
 
   const Root& root_;

@@ -100,7 +100,7 @@ class Cpu : public Instance {
         clock_(resources.clock),
         context_(resources.context),
         sink_(resources.sink),
-        files_(resources.root) {}
+        files_(resources.root, request, resources.sink) {}
 
   void Start(const Root& root) {
     // Without cgroups there is still the host.
@@ -113,12 +113,16 @@ class Cpu : public Instance {
   void OnContainers() override {
     std::map<uint32_t, Group> now;
     for (LiveContainer& live : context_.LiveContainers()) {
+      const CpuFolders folders = FoldersOf(live);
+      if (folders.cpuacct.path.empty()) continue;
+      Group group{std::move(live.container), CpuGroupFiles(folders), {}};
       const auto old = groups_.find(live.subject);
-      Group& group = now[live.subject];
-      if (old != groups_.end()) group.before = old->second.before;
-      group.folders = FoldersOf(live);
-      group.container = std::move(live.container);
-      if (group.folders.cpuacct.path.empty()) now.erase(live.subject);
+      if (old != groups_.end()) {
+        group.before = old->second.before;
+        // The folders of one container come one after another.
+        if (old->second.files.folders == folders) group.files = std::move(old->second.files);
+      }
+      now.emplace(live.subject, std::move(group));
     }
     groups_ = std::move(now);
   }
@@ -137,7 +141,7 @@ class Cpu : public Instance {
   };
   struct Group {
     v1::Container container;
-    CpuFolders folders;
+    CpuGroupFiles files;
     Sample before;
   };
 
@@ -207,7 +211,7 @@ class Cpu : public Instance {
 
   void CollectGroup(Group& group, MetricWriter& writer) {
     GroupCpu cpu;
-    if (!Usable(files_.Group(group.folders, cpu))) {
+    if (!Usable(files_.Group(group.files, cpu))) {
       group.before = Sample();
       return;
     }

@@ -1,6 +1,5 @@
 #include "collector/units/cpu_files.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +17,10 @@ double UserHz() {
   return hz;
 }
 
+KeptFile FileOf(const GroupFolder& folder, std::string_view v2, std::string_view v1) {
+  return KeptFile(folder.path + "/" + std::string(folder.v2 ? v2 : v1));
+}
+
 }  // namespace
 
 struct CpuFiles::Wanted {
@@ -31,33 +34,31 @@ struct CpuFiles::Wanted {
   }
 };
 
-CpuRead CpuFiles::Read(std::string_view folder, std::string_view file, std::string_view& text) {
-  path_.assign(root_.prefix()).append(folder).append("/").append(file);
-  const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) {
-    if (errno != ENOENT) return CpuRead::kUnreadable;
-    path_.resize(path_.size() - file.size());
-    return access(path_.c_str(), F_OK) == 0 ? CpuRead::kUnreadable : CpuRead::kGone;
-  }
-  size_t size = 0;
-  ssize_t got = 0;
-  while (size < buffer_.size() &&
-         (got = read(fd, buffer_.data() + size, buffer_.size() - size)) > 0) {
-    size += static_cast<size_t>(got);
-  }
-  const int error = errno;
-  close(fd);
+CpuGroupFiles::CpuGroupFiles(const CpuFolders& where)
+    : folders(where),
+      usage(FileOf(where.cpuacct, "cpu.stat", "cpuacct.usage")),
+      modes(FileOf(where.cpuacct, "", "cpuacct.stat")),
+      periods(FileOf(where.cpu, "cpu.stat", "cpu.stat")),
+      quota(FileOf(where.cpu, "cpu.max", "cpu.cfs_quota_us")),
+      period(FileOf(where.cpu, "", "cpu.cfs_period_us")),
+      cpuset(FileOf(where.cpuset, "cpuset.cpus.effective", "cpuset.effective_cpus")) {}
+
+CpuRead CpuFiles::Read(KeptFile& file, std::string_view& text) {
+  const FileReader::Loaded loaded = reader_.Load(file);
+  text = loaded.text;
+  if (loaded.error == 0) return CpuRead::kOk;
+  if (loaded.error == EFBIG) return CpuRead::kMalformed;
   // A cgroup that is removed while its file is open.
-  if (got < 0) return error == ENODEV ? CpuRead::kGone : CpuRead::kUnreadable;
-  text = {buffer_.data(), size};
-  return CpuRead::kOk;
+  if (loaded.error == ENODEV) return CpuRead::kGone;
+  if (loaded.error != ENOENT) return CpuRead::kUnreadable;
+  folder_.assign(reader_.root().prefix()).append(file.path(), 0, file.path().rfind('/'));
+  return access(folder_.c_str(), F_OK) == 0 ? CpuRead::kUnreadable : CpuRead::kGone;
 }
 
 // Files of "key number" lines.
-CpuRead CpuFiles::ReadWanted(const std::string& folder, std::string_view file,
-                             std::span<Wanted> wanted) {
+CpuRead CpuFiles::ReadWanted(KeptFile& file, std::span<Wanted> wanted) {
   std::string_view text;
-  if (const CpuRead read = Read(folder, file, text); read != CpuRead::kOk) return read;
+  if (const CpuRead read = Read(file, text); read != CpuRead::kOk) return read;
   while (auto line = Line(text)) {
     const std::string_view key = Word(*line);
     for (Wanted& one : wanted) {
@@ -69,16 +70,16 @@ CpuRead CpuFiles::ReadWanted(const std::string& folder, std::string_view file,
   return text.empty() ? CpuRead::kOk : CpuRead::kMalformed;
 }
 
-CpuRead CpuFiles::ReadNumber(const std::string& folder, std::string_view file, int64_t& number) {
+CpuRead CpuFiles::ReadNumber(KeptFile& file, int64_t& number) {
   std::string_view text;
-  if (const CpuRead read = Read(folder, file, text); read != CpuRead::kOk) return read;
+  if (const CpuRead read = Read(file, text); read != CpuRead::kOk) return read;
   const auto line = Line(text);
   return line && text.empty() && ParseNumber(*line, number) ? CpuRead::kOk : CpuRead::kMalformed;
 }
 
 CpuRead CpuFiles::Host(CpuSeconds& out) {
   std::string_view text;
-  if (const CpuRead read = Read("/proc", "stat", text); read != CpuRead::kOk) return read;
+  if (const CpuRead read = Read(stat_, text); read != CpuRead::kOk) return read;
   auto line = Line(text);
   if (!line || Word(*line) != "cpu") return CpuRead::kMalformed;
   for (double& seconds : out) {
@@ -91,8 +92,7 @@ CpuRead CpuFiles::Host(CpuSeconds& out) {
 
 CpuRead CpuFiles::OnlineCpus(double& out) {
   std::string_view text;
-  const CpuRead read = Read("/sys/devices/system/cpu", "online", text);
-  if (read != CpuRead::kOk) return read;
+  if (const CpuRead read = Read(online_, text); read != CpuRead::kOk) return read;
   const auto line = Line(text);
   const std::optional<double> count = line && text.empty() ? CountCpuList(*line) : std::nullopt;
   if (!count || *count == 0) return CpuRead::kMalformed;
@@ -102,7 +102,7 @@ CpuRead CpuFiles::OnlineCpus(double& out) {
 
 CpuRead CpuFiles::Load(std::array<double, 3>& out) {
   std::string_view text;
-  if (const CpuRead read = Read("/proc", "loadavg", text); read != CpuRead::kOk) return read;
+  if (const CpuRead read = Read(loadavg_, text); read != CpuRead::kOk) return read;
   auto line = Line(text);
   for (double& load : out) {
     // "nan" and "inf" are numbers to a parser.
@@ -113,12 +113,10 @@ CpuRead CpuFiles::Load(std::array<double, 3>& out) {
   return CpuRead::kOk;
 }
 
-CpuRead CpuFiles::StatV2(const std::string& folder, bool usage, bool periods, GroupCpu& out) {
+CpuRead CpuFiles::StatV2(KeptFile& file, bool usage, bool periods, GroupCpu& out) {
   Wanted wanted[] = {{"usage_usec"},   {"user_usec"},      {"system_usec"}, {"nr_periods"},
                      {"nr_throttled"}, {"throttled_usec"}, {"nr_bursts"},   {"burst_usec"}};
-  if (const CpuRead read = ReadWanted(folder, "cpu.stat", wanted); read != CpuRead::kOk) {
-    return read;
-  }
+  if (const CpuRead read = ReadWanted(file, wanted); read != CpuRead::kOk) return read;
   if (usage) {
     if (!wanted[0].found || !wanted[1].found || !wanted[2].found) return CpuRead::kMalformed;
     out.usage_seconds = *wanted[0].Times(1e-6);
@@ -135,13 +133,13 @@ CpuRead CpuFiles::StatV2(const std::string& folder, bool usage, bool periods, Gr
   return CpuRead::kOk;
 }
 
-CpuRead CpuFiles::UsageV1(const std::string& folder, GroupCpu& out) {
+CpuRead CpuFiles::UsageV1(CpuGroupFiles& files, GroupCpu& out) {
   int64_t usage_ns = 0;
-  if (const CpuRead read = ReadNumber(folder, "cpuacct.usage", usage_ns); read != CpuRead::kOk) {
+  if (const CpuRead read = ReadNumber(files.usage, usage_ns); read != CpuRead::kOk) {
     return read;
   }
   Wanted wanted[] = {{"user"}, {"system"}};
-  if (const CpuRead read = ReadWanted(folder, "cpuacct.stat", wanted); read != CpuRead::kOk) {
+  if (const CpuRead read = ReadWanted(files.modes, wanted); read != CpuRead::kOk) {
     return read;
   }
   if (usage_ns < 0 || !wanted[0].found || !wanted[1].found) return CpuRead::kMalformed;
@@ -151,12 +149,10 @@ CpuRead CpuFiles::UsageV1(const std::string& folder, GroupCpu& out) {
   return CpuRead::kOk;
 }
 
-CpuRead CpuFiles::PeriodsV1(const std::string& folder, GroupCpu& out) {
+CpuRead CpuFiles::PeriodsV1(KeptFile& file, GroupCpu& out) {
   Wanted wanted[] = {
       {"nr_periods"}, {"nr_throttled"}, {"throttled_time"}, {"nr_bursts"}, {"burst_time"}};
-  if (const CpuRead read = ReadWanted(folder, "cpu.stat", wanted); read != CpuRead::kOk) {
-    return read;
-  }
+  if (const CpuRead read = ReadWanted(file, wanted); read != CpuRead::kOk) return read;
   out.periods = wanted[0].Times(1);
   out.throttled_periods = wanted[1].Times(1);
   out.throttled_seconds = wanted[2].Times(1e-9);
@@ -166,13 +162,13 @@ CpuRead CpuFiles::PeriodsV1(const std::string& folder, GroupCpu& out) {
 }
 
 // A kernel without CFS bandwidth control has neither file.
-CpuRead CpuFiles::QuotaV1(const std::string& folder, GroupCpu& out) {
+CpuRead CpuFiles::QuotaV1(CpuGroupFiles& files, GroupCpu& out) {
   int64_t quota_us = 0;
   int64_t period_us = 0;
-  CpuRead read = ReadNumber(folder, "cpu.cfs_quota_us", quota_us);
+  CpuRead read = ReadNumber(files.quota, quota_us);
   if (read == CpuRead::kUnreadable) return CpuRead::kOk;
   if (read != CpuRead::kOk || quota_us < 0) return read;
-  read = ReadNumber(folder, "cpu.cfs_period_us", period_us);
+  read = ReadNumber(files.period, period_us);
   if (read != CpuRead::kOk) return read;
   if (quota_us == 0 || period_us <= 0) return CpuRead::kMalformed;
   out.quota_cores = static_cast<double>(quota_us) / static_cast<double>(period_us);
@@ -180,9 +176,9 @@ CpuRead CpuFiles::QuotaV1(const std::string& folder, GroupCpu& out) {
 }
 
 // "max 100000" or "50000 100000"; absent where the controller is not enabled.
-CpuRead CpuFiles::QuotaV2(const std::string& folder, GroupCpu& out) {
+CpuRead CpuFiles::QuotaV2(KeptFile& file, GroupCpu& out) {
   std::string_view text;
-  const CpuRead read = Read(folder, "cpu.max", text);
+  const CpuRead read = Read(file, text);
   if (read == CpuRead::kUnreadable) return CpuRead::kOk;
   if (read != CpuRead::kOk) return read;
   auto line = Line(text);
@@ -198,10 +194,9 @@ CpuRead CpuFiles::QuotaV2(const std::string& folder, GroupCpu& out) {
 }
 
 // An empty v1 cpuset, or one whose controller is not enabled, restricts nothing by itself.
-CpuRead CpuFiles::Cpuset(const GroupFolder& folder, GroupCpu& out) {
+CpuRead CpuFiles::Cpuset(KeptFile& file, GroupCpu& out) {
   std::string_view text;
-  const CpuRead read =
-      Read(folder.path, folder.v2 ? "cpuset.cpus.effective" : "cpuset.effective_cpus", text);
+  const CpuRead read = Read(file, text);
   if (read == CpuRead::kUnreadable) return CpuRead::kOk;
   if (read != CpuRead::kOk) return read;
   const auto line = Line(text);
@@ -211,19 +206,18 @@ CpuRead CpuFiles::Cpuset(const GroupFolder& folder, GroupCpu& out) {
   return out.cpuset_cores ? CpuRead::kOk : CpuRead::kMalformed;
 }
 
-CpuRead CpuFiles::Group(const CpuFolders& folders, GroupCpu& out) {
+CpuRead CpuFiles::Group(CpuGroupFiles& files, GroupCpu& out) {
   out = GroupCpu();
-  const auto& [cpu, cpuacct, cpuset] = folders;
+  const auto& [cpu, cpuacct, cpuset] = files.folders;
   const bool one_file = cpuacct.v2 && cpuacct.path == cpu.path;
-  CpuRead read =
-      cpuacct.v2 ? StatV2(cpuacct.path, true, one_file, out) : UsageV1(cpuacct.path, out);
+  CpuRead read = cpuacct.v2 ? StatV2(files.usage, true, one_file, out) : UsageV1(files, out);
   if (read == CpuRead::kOk && !cpu.path.empty() && !one_file) {
-    read = cpu.v2 ? StatV2(cpu.path, false, true, out) : PeriodsV1(cpu.path, out);
+    read = cpu.v2 ? StatV2(files.periods, false, true, out) : PeriodsV1(files.periods, out);
   }
   if (read == CpuRead::kOk && !cpu.path.empty()) {
-    read = cpu.v2 ? QuotaV2(cpu.path, out) : QuotaV1(cpu.path, out);
+    read = cpu.v2 ? QuotaV2(files.quota, out) : QuotaV1(files, out);
   }
-  if (read == CpuRead::kOk && !cpuset.path.empty()) read = Cpuset(cpuset, out);
+  if (read == CpuRead::kOk && !cpuset.path.empty()) read = Cpuset(files.cpuset, out);
   return read;
 }
 

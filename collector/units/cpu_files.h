@@ -1,4 +1,4 @@
-// CPU figures as procfs and cgroupfs tell them, read into memory that is used again.
+// CPU figures as procfs and cgroupfs tell them.
 //
 // A file is believed whole or not at all: one that is cut, larger than its kernel could make it, or
 // not of the expected form gives kMalformed and leaves `out` in an unspecified state. Not
@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "collector/procfs/file_reader.h"
 #include "collector/procfs/group_folder.h"
-#include "collector/root.h"
 
 namespace huatuo {
 
@@ -33,6 +33,20 @@ struct CpuFolders {
   GroupFolder cpu;      // quota, periods
   GroupFolder cpuacct;  // usage
   GroupFolder cpuset;
+  friend bool operator==(const CpuFolders&, const CpuFolders&) = default;
+};
+
+// The files there; which of them exist depends on the kernel, and on the hierarchies.
+struct CpuGroupFiles {
+  explicit CpuGroupFiles(const CpuFolders& where);
+
+  CpuFolders folders;
+  KeptFile usage;    // cpu.stat; v1: cpuacct.usage
+  KeptFile modes;    // v1: cpuacct.stat
+  KeptFile periods;  // cpu.stat in the folder of `cpu`
+  KeptFile quota;    // cpu.max; v1: cpu.cfs_quota_us
+  KeptFile period;   // v1: cpu.cfs_period_us
+  KeptFile cpuset;
 };
 
 struct GroupCpu {
@@ -47,30 +61,32 @@ struct GroupCpu {
 
 class CpuFiles {
  public:
-  // Keeps a reference to `root`.
-  explicit CpuFiles(const Root& root) : root_(root) {}
+  // Outlives the groups that it reads. It counts nothing by itself.
+  CpuFiles(const Root& root, const OpenRequest& request, EventSink& sink)
+      : reader_(root, request, sink) {}
 
   CpuRead Host(CpuSeconds& out);
   CpuRead OnlineCpus(double& out);
   CpuRead Load(std::array<double, 3>& out);  // over 1, 5 and 15 minutes
-  CpuRead Group(const CpuFolders& folders, GroupCpu& out);
+  CpuRead Group(CpuGroupFiles& files, GroupCpu& out);
 
  private:
   struct Wanted;
-  CpuRead Read(std::string_view folder, std::string_view file, std::string_view& text);
-  CpuRead ReadWanted(const std::string& folder, std::string_view file, std::span<Wanted> wanted);
-  CpuRead ReadNumber(const std::string& folder, std::string_view file, int64_t& number);
-  CpuRead StatV2(const std::string& folder, bool usage, bool periods, GroupCpu& out);
-  CpuRead UsageV1(const std::string& folder, GroupCpu& out);
-  CpuRead PeriodsV1(const std::string& folder, GroupCpu& out);
-  CpuRead QuotaV1(const std::string& folder, GroupCpu& out);
-  CpuRead QuotaV2(const std::string& folder, GroupCpu& out);
-  CpuRead Cpuset(const GroupFolder& folder, GroupCpu& out);
+  CpuRead Read(KeptFile& file, std::string_view& text);
+  CpuRead ReadWanted(KeptFile& file, std::span<Wanted> wanted);
+  CpuRead ReadNumber(KeptFile& file, int64_t& number);
+  CpuRead StatV2(KeptFile& file, bool usage, bool periods, GroupCpu& out);
+  CpuRead UsageV1(CpuGroupFiles& files, GroupCpu& out);
+  CpuRead PeriodsV1(KeptFile& file, GroupCpu& out);
+  CpuRead QuotaV1(CpuGroupFiles& files, GroupCpu& out);
+  CpuRead QuotaV2(KeptFile& file, GroupCpu& out);
+  CpuRead Cpuset(KeptFile& file, GroupCpu& out);
 
-  const Root& root_;
-  std::string path_;
-  // The longest file that is needed whole is a cpu list: 8192 CPUs, every second one.
-  std::array<char, 48 << 10> buffer_;
+  FileReader reader_;
+  KeptFile stat_{"/proc/stat"};
+  KeptFile online_{"/sys/devices/system/cpu/online"};
+  KeptFile loadavg_{"/proc/loadavg"};
+  std::string folder_;  // of the file that is not there
 };
 
 // "0-3,5" is 5; nullopt when it is no such list. Pure.

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "test/bpf/cgroup_folder.h"
 #include "test/collector/enrich/fixture.h"
 
 namespace huatuo {
@@ -104,6 +105,33 @@ TEST_CASE("a file whose subject ended while it was open is counted apart") {
   close(hold[0]);
   REQUIRE(waitpid(child, nullptr, 0) == child);
   CHECK_FALSE(files.Read(file).has_value());
+  CHECK(losses.text == "vanished_cgroup 1;");
+}
+
+TEST_CASE("[host] a file of a cgroup that was made again is of the new one") {
+  std::optional<CgroupFolder> cgroup;
+  cgroup.emplace("memory", "huatuo-reader-test");
+  if (!cgroup->ok()) {
+    fmt::print("skipped: no cgroup of the memory controller can be made here\n");
+    return;
+  }
+  const std::string name = cgroup->v2() ? "memory.max" : "memory.limit_in_bytes";
+  Losses losses;
+  const Root root;
+  FileReader files(root, OpenRequest(), losses);
+  KeptFile file(cgroup->path() + "/" + name, Presence::kOptional);
+  const auto read = [&] { return std::string(files.Read(file).value_or("none")); };
+  REQUIRE(cgroup->Write(name, "1048576"));
+  CHECK(read() == "1048576\n");
+  cgroup.emplace("memory", "huatuo-reader-test");
+  REQUIRE(cgroup->Write(name, "2097152"));
+  CHECK(read() == "2097152\n");
+  CHECK(losses.text.empty());
+  cgroup.reset();
+  CHECK(read() == "none");
+  CHECK(losses.text == "vanished_cgroup 1;");
+  // It is open no more: there is no such file.
+  CHECK(read() == "none");
   CHECK(losses.text == "vanished_cgroup 1;");
 }
 
