@@ -65,6 +65,8 @@ class ProfileSink {
 class MetricWriter {
  public:
   virtual ~MetricWriter() = default;
+  // False when nothing of the metric is sent: it need not be read.
+  virtual bool Wants(size_t) const { return true; }
   virtual void Set(size_t metric, std::span<const std::string_view> labels,
                    const v1::Container* container, double value) = 0;
   // `cumulative` has MetricType::buckets + 1 numbers.

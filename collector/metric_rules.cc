@@ -163,6 +163,11 @@ absl::StatusOr<MetricRules> MetricRules::Make(std::span<const Unit* const> units
   return made;
 }
 
+bool MetricRules::SendsAny(size_t unit, size_t metric) const {
+  const Family& family = families_[unit][metric];
+  return family.included || family.sent || std::ranges::any_of(family.rules, &LabelRule::include);
+}
+
 bool MetricRules::Sends(size_t unit, size_t metric, std::span<const std::string_view> labels) {
   Family& family = families_[unit][metric];
   if (family.included) return true;

@@ -41,6 +41,9 @@ class MetricRules {
   // thread-safe: it remembers the last answer.
   bool Sends(size_t unit, size_t metric, std::span<const std::string_view> labels);
 
+  // False when it sends no series of the family, whatever its labels.
+  bool SendsAny(size_t unit, size_t metric) const;
+
  private:
   struct Rule;
   struct LabelRule;

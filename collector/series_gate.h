@@ -51,6 +51,7 @@ class SeriesGate {
   class Writer : public MetricWriter {
    public:
     explicit Writer(SeriesGate& gate) : gate_(gate) {}
+    bool Wants(size_t metric) const override { return gate_.rules_.SendsAny(gate_.unit_, metric); }
     void Set(size_t metric, std::span<const std::string_view> labels,
              const v1::Container* container, double value) override;
     void SetHistogram(size_t metric, std::span<const std::string_view> labels,

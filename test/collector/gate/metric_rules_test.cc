@@ -50,6 +50,22 @@ TEST_CASE("rules of families and of labels; include wins") {
   CHECK(Print({.exclude = {"huatuo_node_.*", "huatuo_node_load1"}}) == "");
 }
 
+TEST_CASE("a family is sent when one of its series may be") {
+  const auto any = [](const MetricRuleTexts& texts) {
+    std::string out;
+    const auto rules = MetricRules::Make(kUnits, texts);
+    for (size_t metric = 0; metric < std::size(kMetrics); ++metric) {
+      out += rules->SendsAny(0, metric) ? '1' : '0';
+    }
+    return out;
+  };
+  CHECK(any({}) == "110");
+  CHECK(any({.exclude = {".*_up", "huatuo_node_load1"}}) == "000");
+  CHECK(any({.exclude = {".*_up{device=eth0}"}}) == "110");
+  CHECK(any({.include = {".*_up{device=eth0}"}, .exclude = {".*"}}) == "100");
+  CHECK(any({.include = {".*_nr_dirty"}}) == "111");
+}
+
 TEST_CASE("a rule that cannot be meant is refused, naming it") {
   CHECK(Print({.exclude = {"load1"}}) ==
         "metrics.exclude: \"load1\": names no metric of docs/units.md");

@@ -15,10 +15,11 @@ constexpr MetricType kMetrics[] = {
     {"huatuo_container_y", "", v1::MetricType::GAUGE, {}, true},
     {"huatuo_node_z_ratio", "", v1::MetricType::GAUGE, kDevice},
     {"huatuo_node_h_seconds", "", v1::MetricType::HISTOGRAM, kDevice, false, 1, 2},
+    {.name = "huatuo_node_r", .help = "", .on_request = true},
 };
 constexpr Unit kUnit = {.name = "x", .help = "", .metrics = kMetrics};
 constexpr const Unit* kUnits[] = {&kUnit};
-enum : size_t { kX, kY, kZ, kH };
+enum : size_t { kX, kY, kZ, kH, kR };
 constexpr size_t kSkip[] = {12, 17, 12, 12};  // what their names begin with
 
 // A gate that lets two series of each family pass, and what a server would hold.
@@ -112,6 +113,13 @@ TEST_CASE("gauges are summed, of ratios the largest counts, histograms are only 
   bench.Turn();
   CHECK(bench.Round().empty());
   CHECK(bench.Folded().empty());
+}
+
+TEST_CASE("a unit learns what it need not read") {
+  Bench bench;
+  const MetricWriter& writer = bench.Turn();
+  CHECK(writer.Wants(kX));
+  CHECK_FALSE(writer.Wants(kR));
 }
 
 TEST_CASE("a unit that has no turn keeps its series and what was folded") {

@@ -117,6 +117,35 @@ TEST_CASE("a container with a network of its own; one in the host's has none") {
         "huatuo_container_arp_entries eth0 [a1a1] 2\n");
 }
 
+TEST_CASE("a container's file of which nothing is sent is not read") {
+  class OnlyIpv4 : public MetricLines {
+   public:
+    OnlyIpv4() : MetricLines(kNetwork) {}
+    bool Wants(size_t metric) const override {
+      const std::string_view name = kNetwork.metrics[metric].name;
+      return name.starts_with("huatuo_container_") && name.find("6_") == std::string_view::npos;
+    }
+  };
+  Bench bench;
+  bench.Containers(4001, 4000);
+  bench.tree.Write("/proc/1001/net/snmp6", "cut");
+  bench.tree.Write("/proc/1001/net/sockstat6", "cut");
+  bench.Open();
+  OnlyIpv4 round;
+  bench.unit->Collect(round);
+  CHECK(round.With("container_sockstat_TCP") ==
+        "huatuo_container_sockstat_TCP_alloc [a1a1] 11\n"
+        "huatuo_container_sockstat_TCP_inuse [a1a1] 1\n"
+        "huatuo_container_sockstat_TCP_mem [a1a1] 20\n"
+        "huatuo_container_sockstat_TCP_orphan [a1a1] 0\n"
+        "huatuo_container_sockstat_TCP_tw [a1a1] 2\n");
+  CHECK_FALSE(round.With("container_netstat_Tcp").empty());
+  CHECK_FALSE(round.With("node_netstat_Ip6").empty());
+  CHECK(bench.losses.Text().empty());
+  bench.Round();
+  CHECK(bench.losses.Text() == "malformed_file 2\n");
+}
+
 TEST_CASE("containers that share a network are one pod, told once") {
   Bench bench;
   bench.Containers(4001, 4001);
