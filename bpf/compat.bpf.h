@@ -67,14 +67,15 @@ static __always_inline u64 mm_rss(struct mm_struct *mm, int kind, u64 unknown)
 #define PF_FROZEN	     0x00010000
 #define PF_KTHREAD	     0x00200000
 
-/* Before 5.14 the field is `state`; 2f064a59a11f renamed it to `__state`. */
+/* Before 5.14 the field is `state`; 2f064a59a11f renamed it to `__state`. Of a task as a program
+ * got it, whose type the verifier knows: it is read without a helper call. */
 static __always_inline u32 task_state(struct task_struct *task)
 {
 	struct task_struct___long_state *old = (void *)task;
 
 	if (bpf_core_field_exists(task->__state))
-		return BPF_CORE_READ(task, __state);
-	return BPF_CORE_READ(old, state);
+		return task->__state;
+	return old->state;
 }
 
 /* Whether it waits as ps shows with D: neither idle kernel threads nor what a freezer stopped.
@@ -86,7 +87,7 @@ static __always_inline bool task_uninterruptible(struct task_struct *task)
 
 	if (!(state & TASK_UNINTERRUPTIBLE) || (state & TASK_NOLOAD))
 		return false;
-	return !(BPF_CORE_READ(task, flags) & PF_FROZEN);
+	return !(task->flags & PF_FROZEN);
 }
 
 /* For how long this run queue of a group, or one above it, was throttled so far while tasks were in
