@@ -1,4 +1,6 @@
 // Pressure stall information: how long tasks waited for want of a resource.
+#include <unistd.h>
+
 #include "collector/enrich/hierarchies.h"
 #include "collector/procfs/file_reader.h"
 #include "collector/procfs/group_folder.h"
@@ -23,7 +25,8 @@ constexpr MetricType kMetrics[] = {
      v1::MetricType::COUNTER, kLabels, true},
 };
 
-// irq is there from Linux 6.1, if interrupts are accounted for.
+// irq is there from Linux 6.1, if interrupts are accounted for. A file that the host does not have
+// no cgroup has either.
 constexpr std::string_view kResources[] = {"cpu", "memory", "io", "irq"};
 using Files = std::array<std::optional<KeptFile>, std::size(kResources)>;
 
@@ -51,7 +54,10 @@ class Pressure : public Instance {
         files_(resources.root, request, resources.sink),
         hierarchies_(ReadHierarchies(resources.root).value_or(std::vector<Hierarchy>())) {
     for (size_t i = 0; i < host_.size(); ++i) {
-      host_[i].emplace("/proc/pressure/" + std::string(kResources[i]), Presence::kOptional);
+      const std::string path = "/proc/pressure/" + std::string(kResources[i]);
+      if (access(resources.root.Path(path).c_str(), F_OK) == 0) {
+        host_[i].emplace(path, Presence::kOptional);
+      }
     }
     OnContainers();
   }
@@ -80,6 +86,7 @@ class Pressure : public Instance {
     if (folder.path.empty()) return std::nullopt;
     Group group{live.container, {}};
     for (size_t i = 0; i < group.files.size(); ++i) {
+      if (!host_[i]) continue;
       group.files[i].emplace(folder.path + "/" + std::string(kResources[i]) + ".pressure",
                              Presence::kOptional);
     }
@@ -89,6 +96,7 @@ class Pressure : public Instance {
   void CollectFiles(Files& files, Metric metric, const v1::Container* container,
                     MetricWriter& writer) {
     for (size_t i = 0; i < files.size(); ++i) {
+      if (!files[i]) continue;
       auto text = files_.Read(*files[i]);
       if (!text) continue;
       const auto first = Line(*text);

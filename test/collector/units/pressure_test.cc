@@ -23,6 +23,7 @@ void Host(const UnitBench& bench) {
 TEST_CASE("pressure of the host, and of a container as kernel 6.1 counts it") {
   UnitBench bench(kPressure, "v2-systemd-containerd");
   Host(bench);
+  bench.tree.Write("/proc/pressure/irq", Full(750'000));
   bench.tree.Write(kContainerA + "/cpu.pressure", Some(1'000'000) + Full(500'000));
   bench.tree.Write(kContainerA + "/irq.pressure", Full(125'000));
   const MetricLines round = bench.Round();
@@ -30,6 +31,7 @@ TEST_CASE("pressure of the host, and of a container as kernel 6.1 counts it") {
         "huatuo_node_pressure_seconds_total cpu some 1.5\n"
         "huatuo_node_pressure_seconds_total io full 0.25\n"
         "huatuo_node_pressure_seconds_total io some 3.25\n"
+        "huatuo_node_pressure_seconds_total irq full 0.75\n"
         "huatuo_node_pressure_seconds_total memory full 1\n"
         "huatuo_node_pressure_seconds_total memory some 2\n");
   CHECK(round.With("_container_") ==
@@ -40,6 +42,14 @@ TEST_CASE("pressure of the host, and of a container as kernel 6.1 counts it") {
         "huatuo_container_pressure_seconds_total irq full [a1a1] 0.125\n"
         "huatuo_container_pressure_seconds_total memory full [a1a1] 0.569937\n"
         "huatuo_container_pressure_seconds_total memory some [a1a1] 0.569937\n");
+  CHECK(bench.losses.Text().empty());
+}
+
+TEST_CASE("what the host does not account for is not looked for in a container") {
+  UnitBench bench(kPressure, "v2-systemd-containerd");
+  Host(bench);
+  bench.tree.Write(kContainerA + "/irq.pressure", "cut");
+  CHECK(bench.Round().With(" irq ").empty());
   CHECK(bench.losses.Text().empty());
 }
 
