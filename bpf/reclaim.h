@@ -11,6 +11,7 @@ enum reclaim_kind {
 	RECLAIM_ASYNC,	    /* kswapd from its waking to its sleep; a worker for a cgroup's limit */
 	RECLAIM_COMPACTION, /* a task moves pages itself, to get some in a row */
 	RECLAIM_STALL,	    /* the part of RECLAIM_DIRECT for want of memory of the node */
+	RECLAIM_SHARE,	    /* not counted: where the part of RECLAIM_ASYNC for a cgroup begins */
 	RECLAIM_KINDS,
 };
 

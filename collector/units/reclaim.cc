@@ -1,6 +1,10 @@
 // Time that is spent to find free memory, by the node and by each container's tasks.
 #include "bpf/reclaim.h"
 
+#include <bpf/btf.h>
+
+#include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -22,6 +26,7 @@ enum Metric : size_t {
   kLatency,
   kSeconds,
   kReclaims,
+  kAsync,
   kCompaction,
   kStall,
   kWithoutRoom,
@@ -29,6 +34,8 @@ enum Metric : size_t {
 
 constexpr auto kHistogram = v1::MetricType::HISTOGRAM;
 constexpr auto kCounter = v1::MetricType::COUNTER;
+
+constexpr char kContainerAsync[] = "huatuo_container_memory_async_reclaim_seconds_total";
 
 constexpr MetricType kMetrics[] = {
     {.name = "huatuo_node_memory_direct_reclaim_latency_seconds",
@@ -69,6 +76,11 @@ constexpr MetricType kMetrics[] = {
      .help = "Times that the container's tasks had to free memory themselves.",
      .type = kCounter,
      .container = true},
+    {.name = kContainerAsync,
+     .help = "Time that kswapd, and workers for cgroups over memory.high, were at the container's "
+             "memory. What they do between two cgroups is in the node's time only.",
+     .type = kCounter,
+     .container = true},
     {.name = "huatuo_container_memory_compaction_stall_seconds_total",
      .help = "Time that the container's tasks had to move pages themselves.",
      .type = kCounter,
@@ -101,6 +113,7 @@ class Reclaim : public SubjectInstance {
       SetLatency(writer, kLatency, {}, &of.container, own, start_ns());
       Put(writer, kSeconds, &of.container, Seconds(own));
       Put(writer, kReclaims, &of.container, static_cast<double>(Count(own)));
+      Put(writer, kAsync, &of.container, Seconds(of.kinds[RECLAIM_ASYNC]));
       Put(writer, kCompaction, &of.container, Seconds(of.kinds[RECLAIM_COMPACTION]));
       Put(writer, kStall, &of.container, Seconds(of.kinds[RECLAIM_STALL]));
     }
@@ -114,19 +127,40 @@ class Reclaim : public SubjectInstance {
   }
 };
 
-constexpr auto kOpen = &OpenCounting<reclaim_bpf, Reclaim>;
+// Since 7.x vmpressure() has one argument more, its second.
+absl::Status Prepare(BpfObject& object) {
+  const std::unique_ptr<btf, void (*)(btf*)> kernel(btf__load_vmlinux_btf(), btf__free);
+  if (kernel == nullptr) return Unavailable("reclaim: the kernel has no BTF");
+  const int id = btf__find_by_name_kind(kernel.get(), "vmpressure", BTF_KIND_FUNC);
+  if (id < 0) return absl::OkStatus();  // the programs that need it will not attach
+  const btf_type* function = btf__type_by_id(kernel.get(), static_cast<uint32_t>(id));
+  const btf_type* arguments = btf__type_by_id(kernel.get(), function->type);
+  return object.SetConstant("vmpressure_has_order", btf_vlen(arguments) >= 6 ? 1 : 0);
+}
 
-constexpr std::string_view kPrograms[] = {"reclaim_begin",
-                                          "reclaim_end",
-                                          "reclaim_memcg_begin",
-                                          "reclaim_memcg_end",
-                                          "reclaim_kswapd_wake",
-                                          "reclaim_kswapd_sleep",
-                                          "reclaim_compaction_begin",
-                                          "reclaim_compaction_end"};
-constexpr Mechanism kMechanisms[] = {{"tp_btf", "", kOpen, kPrograms}};
+constexpr auto kOpen = &OpenCounting<reclaim_bpf, Reclaim, &Prepare>;
+
+constexpr std::string_view kFentry[] = {"reclaim_share_fentry",  "reclaim_begin",
+                                        "reclaim_end",           "reclaim_memcg_begin",
+                                        "reclaim_memcg_end",     "reclaim_kswapd_wake",
+                                        "reclaim_kswapd_sleep",  "reclaim_compaction_begin",
+                                        "reclaim_compaction_end"};
+constexpr std::string_view kKprobe[] = {"reclaim_share_kprobe",  "reclaim_begin",
+                                        "reclaim_end",           "reclaim_memcg_begin",
+                                        "reclaim_memcg_end",     "reclaim_kswapd_wake",
+                                        "reclaim_kswapd_sleep",  "reclaim_compaction_begin",
+                                        "reclaim_compaction_end"};
+constexpr auto kTracepoints = std::span(kFentry).subspan(1);
+constexpr Mechanism kMechanisms[] = {
+    {"tp_btf+fentry", "", kOpen, kFentry},
+    {"tp_btf+kprobe", "", kOpen, kKprobe},
+    {"tp_btf", kContainerAsync, kOpen, kTracepoints},
+};
 
 constexpr MetricSource kSources[] = {
+    {"huatuo_container_memory_async_reclaim_",
+     "vmpressure, mm_vmscan_kswapd_wake, mm_vmscan_kswapd_sleep, mm_vmscan_memcg_reclaim_begin, "
+     "mm_vmscan_memcg_reclaim_end"},
     {"huatuo_node_memory_async_reclaim_",
      "mm_vmscan_kswapd_wake, mm_vmscan_kswapd_sleep, mm_vmscan_memcg_reclaim_begin, "
      "mm_vmscan_memcg_reclaim_end"},

@@ -53,6 +53,12 @@ def controller(name):
     return f"no {name} controller"
 
 
+def controller_v2(name):
+    files = Path("/sys/fs/cgroup/cgroup.controllers"), Path("/sys/fs/cgroup/unified/cgroup.controllers")
+    found = any(f.exists() and name in f.read_text(encoding="ascii").split() for f in files)
+    return None if found else f"no {name} controller on cgroup v2"
+
+
 def missing(path, reason):
     return None if Path(path).exists() else reason
 
@@ -89,6 +95,7 @@ SIMPLE = {
     "load_check": lambda: absent([LOAD_CHECK]),
     "cgroup2": lambda: None if mounted("cgroup2") else "no cgroup v2",
     "memcg": lambda: controller("memory"),
+    "memcg2": lambda: controller_v2("memory"),
     "cpu_quota": lambda: controller("cpu"),
     "btf": lambda: missing("/sys/kernel/btf/vmlinux", "no BTF"),
     "tracefs": lambda: missing("/sys/kernel/tracing/events", "no tracefs"),
