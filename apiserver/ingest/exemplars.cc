@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -18,7 +19,10 @@ struct Pair {
   std::string_view family;
   bool container = false;       // of the one that was harmed
   std::string_view label = {};  // that has the value of the event's field of the same name
+  std::span<const std::string_view> fixed = {};  // as `name="value"`
 };
+
+constexpr std::string_view kWaitForIo[] = {"resource=\"io\"", "tasks=\"some\""};
 
 constexpr size_t kMost = 32;
 
@@ -35,6 +39,14 @@ constexpr Pair kPairs[] = {
      "huatuo_container_memory_direct_reclaim_seconds_total", true},
     {"net_rx_latency", "latency_ms", kMs, "huatuo_node_late_packets_total", false, "where"},
     {"softirq", "offtime", kNs, "huatuo_node_softirq_latency_seconds", false, "vector"},
+    {"fault_delay", "delay_ns", kNs, "huatuo_node_pressure_seconds_total", false, {}, kWaitForIo},
+    {"fault_delay",
+     "delay_ns",
+     kNs,
+     "huatuo_container_pressure_seconds_total",
+     true,
+     {},
+     kWaitForIo},
 };
 
 const v1::Value* ValueOf(const v1::EventType& type, const v1::Event& event,
@@ -85,6 +97,7 @@ std::optional<ExemplarOf> Make(const Pair& pair, const v1::EventType& type,
     if (id.empty()) return std::nullopt;
     of.labels.push_back(Label("container_id", id));
   }
+  for (const std::string_view label : pair.fixed) of.labels.emplace_back(label);
   if (!pair.label.empty()) {
     const v1::Value* value = ValueOf(type, event, pair.label);
     if (value == nullptr || value->text().empty()) return std::nullopt;

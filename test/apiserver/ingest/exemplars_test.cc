@@ -52,6 +52,12 @@ TEST_CASE("an event is an example of the families that count it") {
   CHECK(Of("name: 'memory_reclaim_events' fields { name: 'deltatime' }",
            "values { uint: 3000000000 }") ==
         fmt::format("huatuo_node_memory_direct_reclaim_seconds_total [] {} 3 @5\n", kId));
+  CHECK(Of("name: 'fault_delay' fields { name: 'delay_ns' }",
+           "values { uint: 2000000000 } subjects { container { id: 'c1' } }") ==
+        fmt::format("huatuo_node_pressure_seconds_total [resource=\"io\" tasks=\"some\"] {0} 2 @5\n"
+                    "huatuo_container_pressure_seconds_total [container_id=\"c1\" resource=\"io\" "
+                    "tasks=\"some\"] {0} 2 @5\n",
+                    kId));
 }
 
 TEST_CASE("what cannot be an example is none") {
