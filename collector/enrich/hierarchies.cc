@@ -43,12 +43,13 @@ std::string Unescape(std::string_view text) {
 }
 
 // The kernel writes absolute paths without "." and "..": with them a captured tree would lead out
-// of its folder, into all files of this machine.
+// of its folder, into all files of this machine. And without zeros: whatever is below one is the
+// folder above it again.
 bool IsMountPoint(const std::string& path) {
+  if (!path.starts_with('/') || path.find('\0') != std::string::npos) return false;
   const auto parts = Split(path, '/');
-  return path.starts_with('/') && std::none_of(parts.begin(), parts.end(), [](const auto& part) {
-           return part == "." || part == "..";
-         });
+  return std::none_of(parts.begin(), parts.end(),
+                      [](const auto& part) { return part == "." || part == ".."; });
 }
 
 struct Mount {

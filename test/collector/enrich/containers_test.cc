@@ -158,7 +158,8 @@ TEST_CASE("a mount point leads nowhere but down") {
   Fixture tree("v2-systemd-containerd");
   const Root root(tree.folder());
   ManualClock clock;
-  for (const std::string point : {"/../../..", "/sys/../..", "/.", "sys/fs/cgroup", "/\\056."}) {
+  for (const std::string point :
+       {"/../../..", "/sys/../..", "/.", "sys/fs/cgroup", "/\\056.", "/\\000/sys/fs/cgroup"}) {
     CAPTURE(point);
     tree.Write("/proc/1/mountinfo", "36 1 0:1 / " + point + " rw - cgroup2 cgroup rw\n");
     Containers containers(root, clock);
