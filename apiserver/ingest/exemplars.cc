@@ -22,12 +22,12 @@ struct Pair {
   std::span<const std::string_view> fixed = {};  // as `name="value"`
 };
 
-constexpr std::string_view kWaitForIo[] = {"resource=\"io\"", "tasks=\"some\""};
-
 constexpr size_t kMost = 32;
 
 constexpr double kNs = 1e9;
 constexpr double kMs = 1e3;
+
+constexpr std::string_view kWaitForIo[] = {"resource=\"io\"", "tasks=\"some\""};
 
 // The family of an event's duration: a histogram where the event is one of its observations, else
 // the counter that the event is part of.

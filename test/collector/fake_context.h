@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <string>
 #include <utility>
 
 #include "collector/context.h"
@@ -31,6 +32,17 @@ class FakeContext : public Context {
     container.set_id(container_id);
     container.set_hostname(hostname);
     container.set_type("container");
+  }
+
+  // A container of one cgroup, whose files are in `folder`.
+  void AddLive(const std::string& container_id, const cgroup_ref& cgroup,
+               const std::string& folder) {
+    LiveContainer& added = live.emplace_back();
+    added.subject = static_cast<uint32_t>(live.size());
+    added.container.set_id(container_id);
+    added.container.set_type("container");
+    added.cgroups = {cgroup};
+    folders[{cgroup.hierarchy, cgroup.id}] = folder;
   }
 
   std::map<std::pair<uint32_t, uint64_t>, v1::Container> containers;

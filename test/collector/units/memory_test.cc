@@ -146,11 +146,7 @@ TEST_CASE("[host] a cgroup that vanishes under its open files is left out, and c
   }
   UnitBench bench(kMemory, "v2-systemd-containerd");
   FakeContext context;
-  LiveContainer& live = context.live.emplace_back();
-  live.subject = 1;
-  live.container.set_id("cafe");
-  live.cgroups = {cgroup->ref()};
-  context.folders[{cgroup->ref().hierarchy, cgroup->ref().id}] = cgroup->path();
+  context.AddLive("cafe", cgroup->ref(), cgroup->path());
   const Root real;
   const Resources resources{real, bench.clock, context, bench.sched, bench.losses, bench.report};
   auto unit = kMemory.mechanisms[0].open(OpenRequest(), resources);

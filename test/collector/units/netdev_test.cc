@@ -214,12 +214,7 @@ TEST_CASE("[host] the devices of a container are told with it") {
   }
   UnitBench bench(kNetdev, "v2-systemd-containerd");
   FakeContext context;
-  LiveContainer& live = context.live.emplace_back();
-  live.subject = 1;
-  live.container.set_id("cafe");
-  live.container.set_type("container");
-  live.cgroups = {cgroup.ref()};
-  context.folders[{cgroup.ref().hierarchy, cgroup.ref().id}] = cgroup.path();
+  context.AddLive("cafe", cgroup.ref(), cgroup.path());
   const Root real;
   const Resources resources{real, bench.clock, context, bench.sched, bench.losses, bench.report};
   auto unit = kNetdev.mechanisms[0].open(OpenRequest(), resources);
