@@ -138,6 +138,7 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	unsigned int __state;
 	unsigned int flags;
 	int exit_state;
@@ -185,8 +186,17 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct net {
 	struct ns_common ns;
+	struct hlist_head *dev_index_head;
 };
 
 typedef struct {
@@ -214,6 +224,7 @@ struct net_device {
 	unsigned int flags;
 	int ifindex;
 	struct netdev_queue *_tx;
+	struct hlist_node index_hlist;
 	struct device dev;
 	possible_net_t nd_net;
 };

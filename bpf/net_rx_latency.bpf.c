@@ -22,6 +22,10 @@ char LICENSE[] SEC("license") = "GPL";
 /* The offset of the clocks is told once a second; slewing by NTP (500 ppm) moves it by half. */
 #define STEP_NS NS_PER_MS
 
+/* NETDEV_HASHENTRIES of the kernel, and how far to look in one. */
+#define DEVICE_HASH  256
+#define DEVICE_STEPS 8
+
 /* The low bits of a stamp make room for the number of the timer's tick. */
 #define TICK_MASK 0xffffULL
 
@@ -94,6 +98,28 @@ static __always_inline bool clock_stepped(u64 latency_ns)
 	return moved + STEP_NS > 2 * STEP_NS;
 }
 
+/* TCP takes the device away from its packets, but not the number. NULL: not found within a few
+ * steps.
+ */
+static __always_inline struct net_device *device_of(struct net *net, int ifindex)
+{
+	struct hlist_head *heads = BPF_CORE_READ(net, dev_index_head);
+	struct hlist_node *node = NULL;
+
+	if (!heads)
+		return NULL;
+	bpf_probe_read_kernel(&node, sizeof(node), &heads[ifindex & (DEVICE_HASH - 1)]);
+	for (int i = 0; i < DEVICE_STEPS && node; i++) {
+		struct net_device *dev =
+			(void *)node - bpf_core_field_offset(struct net_device, index_hlist);
+
+		if (BPF_CORE_READ(dev, ifindex) == ifindex)
+			return dev;
+		node = BPF_CORE_READ(node, next);
+	}
+	return NULL;
+}
+
 /* The device's place is used for other things as soon as the packet is in a socket's queue. */
 static __always_inline void find_subject(const struct late_packet *late, struct rx_subject *subject)
 {
@@ -107,12 +133,13 @@ static __always_inline void find_subject(const struct late_packet *late, struct 
 		subject->ref = cgroup_ref_of(cgroup_cpu(task));
 		return;
 	}
-	if (sk)
+	if (sk) {
 		subject->net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
-	else
+		dev = device_of(subject->net, BPF_CORE_READ(skb, skb_iif));
+	} else {
 		dev = BPF_CORE_READ(skb, dev);
-	if (dev)
 		subject->net = BPF_CORE_READ(dev, nd_net.net);
+	}
 	subject->dev = dev;
 	subject->ref = socket_subject(sk, subject->net);
 }
@@ -242,11 +269,11 @@ static __always_inline void remember(bool wall, u32 limit, u64 tick, u64 thresho
 		in_time[wall ? RX_WALL : RX_MONOTONIC][limit] = (stamp & ~TICK_MASK) | tick;
 }
 
-static __noinline int measure(struct sk_buff *skb, struct sock *sk, u64 tstamp, u32 stage,
-			      u32 limit)
+static __noinline int measure(struct sk_buff *skb, struct sock *sk, u32 stage, u32 limit)
 {
 	struct late_packet late = {.skb = skb, .sk = sk, .stage = stage};
 	u64 tick = bpf_jiffies64() & TICK_MASK;
+	u64 tstamp = BPF_CORE_READ(skb, tstamp);
 
 	if (!tstamp)
 		return 0;
@@ -265,18 +292,21 @@ static __noinline int measure(struct sk_buff *skb, struct sock *sk, u64 tstamp, 
  * few loads. A stamp from before the wall clock of the boot is one of the monotonic clock. The tick
  * is asked for first, so that nothing else has to be kept beside that call. `typed`: see
  * sched.bpf.c. */
-static __always_inline int on_packet(bool typed, struct sk_buff *skb, struct sock *sk, u32 stage,
-				     u32 limit)
+static __always_inline bool surely_in_time(bool typed, struct sk_buff *skb, u32 limit)
 {
 	u64 tick = bpf_jiffies64() & TICK_MASK;
 	u64 tstamp = typed ? skb->tstamp : BPF_CORE_READ(skb, tstamp);
-	u64 stamp = in_time[RX_MONOTONIC][limit];
+	u64 stamp = in_time[RX_WALL][limit];
 
-	if (tstamp >= wall_offset_ns)
-		stamp = in_time[RX_WALL][limit];
-	if ((stamp & TICK_MASK) == tick && tstamp >= stamp)
-		return 0;
-	return measure(skb, sk, tstamp, stage, limit);
+	if (tstamp < wall_offset_ns)
+		stamp = in_time[RX_MONOTONIC][limit];
+	return (stamp & TICK_MASK) == tick && tstamp >= stamp;
+}
+
+static __always_inline int on_packet(bool typed, struct sk_buff *skb, struct sock *sk, u32 stage,
+				     u32 limit)
+{
+	return surely_in_time(typed, skb, limit) ? 0 : measure(skb, sk, stage, limit);
 }
 
 SEC("tp_btf/netif_receive_skb")
@@ -289,9 +319,9 @@ int BPF_PROG(rx_netif, struct sk_buff *skb)
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(rx_user, struct sk_buff *skb)
 {
-	if (!skb->sk)
+	if (surely_in_time(true, skb, RX_LIMIT_USER) || !skb->sk)
 		return 0;
-	return on_packet(true, skb, NULL, RX_TO_USER, RX_LIMIT_USER);
+	return measure(skb, NULL, RX_TO_USER, RX_LIMIT_USER);
 }
 
 SEC("tp_btf/skb_copy_datagram_iovec")
@@ -318,14 +348,34 @@ int BPF_KPROBE(rx_user_udp_kprobe, struct sock *sk, struct sk_buff *skb, int len
 	return on_packet(false, skb, sk, RX_TO_USER, RX_LIMIT_USER);
 }
 
-/* Of established connections; in place of the receive functions where these cannot be probed. The
- * buffer has no device any more. */
+/* Here TCP takes a packet: for an established connection, for all others. Not the functions that
+ * receive its packets from IP: a function costs twice what a tracepoint does, and here the socket
+ * is known. What its owner keeps it busy with is in the latency. */
+static __always_inline int on_tcp(bool typed, struct sock *sk, struct sk_buff *skb)
+{
+	if (surely_in_time(typed, skb, RX_LIMIT_TRANSPORT))
+		return 0;
+	if (BPF_CORE_READ(skb, protocol) == bpf_htons(ETHERTYPE_IP))
+		return measure(skb, sk, RX_TO_TCPV4, RX_LIMIT_TRANSPORT);
+	return measure(skb, sk, RX_TO_TCPV6, RX_LIMIT_TRANSPORT);
+}
+
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(rx_tcp_probe, struct sock *sk, struct sk_buff *skb)
 {
-	bool v4 = skb->protocol == bpf_htons(ETHERTYPE_IP);
+	return on_tcp(true, sk, skb);
+}
 
-	return on_packet(true, skb, sk, v4 ? RX_TO_TCPV4 : RX_TO_TCPV6, RX_LIMIT_TRANSPORT);
+SEC("fentry/tcp_rcv_state_process")
+int BPF_PROG(rx_tcp_state_fentry, struct sock *sk, struct sk_buff *skb)
+{
+	return on_tcp(true, sk, skb);
+}
+
+SEC("kprobe/tcp_rcv_state_process")
+int BPF_KPROBE(rx_tcp_state_kprobe, struct sock *sk, struct sk_buff *skb)
+{
+	return on_tcp(false, sk, skb);
 }
 
 #define RECEIVE_FUNCTION(function, stage)                                                          \
@@ -340,7 +390,5 @@ int BPF_PROG(rx_tcp_probe, struct sock *sk, struct sk_buff *skb)
 		return on_packet(false, skb, NULL, stage, RX_LIMIT_TRANSPORT);                     \
 	}
 
-RECEIVE_FUNCTION(tcp_v4_rcv, RX_TO_TCPV4)
-RECEIVE_FUNCTION(tcp_v6_rcv, RX_TO_TCPV6)
 RECEIVE_FUNCTION(udp_rcv, RX_TO_UDPV4)
 RECEIVE_FUNCTION(udpv6_rcv, RX_TO_UDPV6)

@@ -191,8 +191,9 @@ static __always_inline int on_entry(void *ctx, u32 vector)
 
 	if (!state)
 		return 0;
-	since = state->raised_ns;
 	now = bpf_ktime_get_ns();
+	/* Not before: it would have to be kept beside that call. */
+	since = state->raised_ns;
 	state->entered_ns = now;
 	if (!since)
 		return 0;

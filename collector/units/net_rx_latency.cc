@@ -77,8 +77,8 @@ constexpr auto kFields = FieldsOf<net_rx_latency_event>(
     Derived<&Length>("pkt_len", "Bytes from the IP header on.", kUint),
     Derived<&Where>("where",
                     "How far it had come: TO_NETIF_RCV: to the network stack; TO_TCPV4_RCV, "
-                    "TO_TCPV6_RCV, TO_UDPV4_RCV, TO_UDPV6_RCV: to the protocol; TO_USER_COPY: to "
-                    "the reader.",
+                    "TO_TCPV6_RCV, TO_UDPV4_RCV, TO_UDPV6_RCV: to the protocol, which takes a "
+                    "packet of TCP when nobody else has its socket; TO_USER_COPY: to the reader.",
                     kText),
     Derived<&Milliseconds<&net_rx_latency_event::latency_ns>>(
         "latency_ms",
@@ -163,11 +163,11 @@ constexpr Parameter kParameters[] = {
 };
 
 constexpr std::string_view kFentry[] = {
-    "rx_netif",          "rx_user",        "rx_user_udp_fentry", "tcp_v4_rcv_fentry",
-    "tcp_v6_rcv_fentry", "udp_rcv_fentry", "udpv6_rcv_fentry"};
+    "rx_netif",     "rx_user",        "rx_user_udp_fentry", "rx_tcp_state_fentry",
+    "rx_tcp_probe", "udp_rcv_fentry", "udpv6_rcv_fentry"};
 constexpr std::string_view kKprobe[] = {
-    "rx_netif",          "rx_user",        "rx_user_udp_kprobe", "tcp_v4_rcv_kprobe",
-    "tcp_v6_rcv_kprobe", "udp_rcv_kprobe", "udpv6_rcv_kprobe"};
+    "rx_netif",     "rx_user",        "rx_user_udp_kprobe", "rx_tcp_state_kprobe",
+    "rx_tcp_probe", "udp_rcv_kprobe", "udpv6_rcv_kprobe"};
 constexpr std::string_view kTracepoints[] = {"rx_netif", "rx_user_any", "rx_tcp_probe"};
 constexpr Mechanism kMechanisms[] = {
     {"fentry", "", &OpenRxProbe, kFentry},
