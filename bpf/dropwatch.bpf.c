@@ -13,6 +13,7 @@
 #include "instance.bpf.h"
 #include "packet.bpf.h"
 #include "drop_filter.bpf.h"
+#include "kernel_stack.bpf.h"
 #include "packet_drops.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -23,8 +24,9 @@ const volatile __u8 normal_reasons[DROP_REASON_SLOTS] = {};
 /* What the kernel says when it gives no reason. */
 const volatile __u32 unspecified_reason = 0;
 const volatile __u16 server_port = 0;
-/* Whether it tells the others which packets were dropped: one instance does. */
-const volatile bool remembers = false;
+/* Whether it tells the others which packets were dropped: one instance does. The default is what
+ * needs more of the verifier, which tests try with it. */
+const volatile bool remembers = true;
 
 volatile __u64 report_normal SEC(".data") = 0;
 volatile __u64 quiet_port SEC(".data") = 0;
@@ -228,6 +230,17 @@ static __always_inline void fill_buffer(struct drop_packet *packet, struct sk_bu
 	packet->queue_mapping = BPF_CORE_READ(skb, queue_mapping);
 }
 
+/* The place of the drop; of one by a device how its name begins, which is no address. */
+static __always_inline u64 stack_key_of(const struct dropwatch_event *event)
+{
+	u64 name;
+
+	if (event->location)
+		return event->location;
+	__builtin_memcpy(&name, event->reason_name, sizeof(name));
+	return name;
+}
+
 static __always_inline bool emit(void *ctx, const struct drop *drop,
 				 const struct drop_subject *subject, struct drop_view *view)
 {
@@ -243,7 +256,7 @@ static __always_inline bool emit(void *ctx, const struct drop *drop,
 	fill_reason(event, drop);
 	fill_place(event, drop, subject);
 	fill_socket(event, subject->sk);
-	bpf_get_stack(ctx, &event->stack, sizeof(event->stack), 0);
+	kernel_stack(ctx, stack_key_of(event), event->header.time_ns, &event->stack);
 	event_submit(event);
 	return true;
 }

@@ -188,10 +188,9 @@ absl::StatusOr<std::unique_ptr<Instance>> OpenDropProbe(const OpenRequest& reque
   RETURN_IF_ERROR(
       object->SetConstant("unspecified_reason", reasons.Number(kUnspecified).value_or(0)));
   RETURN_IF_ERROR(object->SetConstant("server_port", resources.server_port));
-  if (Remembers(request, resources)) {
-    RETURN_IF_ERROR(object->SetConstant("remembers", 1));
-    RETURN_IF_ERROR(resources.packet_drops->ShareWith(*object));
-  }
+  const bool remembers = Remembers(request, resources);
+  RETURN_IF_ERROR(object->SetConstant("remembers", remembers ? 1 : 0));
+  if (remembers) RETURN_IF_ERROR(resources.packet_drops->ShareWith(*object));
   RETURN_IF_ERROR(object->Load());
   auto probe =
       std::make_unique<DropProbe>(std::move(object), request, resources, std::move(reasons));

@@ -1,13 +1,8 @@
 #include "bpf/dropwatch.h"
 
-#include <arpa/inet.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include <catch2/catch.hpp>
 #include <cstring>
@@ -18,11 +13,11 @@
 
 #include "bpf/dropwatch.skel.h"
 #include "collector/units/dropwatch_filter.h"
+#include "test/bpf/own_network.h"
 
 namespace huatuo {
 namespace {
 
-constexpr uint16_t kClosedPort = 9;
 constexpr int kUdp4 = 3;
 constexpr int kUdp6 = 2;
 constexpr int kTcp4 = 5;
@@ -45,45 +40,6 @@ Skeleton Open(const char* program, const drop_filter& filter) {
   if (dropwatch_bpf__load(skeleton.get()) == 0) return skeleton;
   fmt::print("skipped: {}: not on this kernel\n", program);
   return nullptr;
-}
-
-// For the calling thread, for good: a network of its own with nothing but `lo`. The inode of the
-// namespace; 0 when it may not.
-uint32_t EnterOwnNetwork() {
-  struct stat about {};
-  ifreq request{};
-  std::memcpy(request.ifr_name, "lo", 3);
-  request.ifr_flags = IFF_UP;
-  if (unshare(CLONE_NEWNET) != 0 || stat("/proc/thread-self/ns/net", &about) != 0) return 0;
-  const int sock = socket(AF_INET, SOCK_DGRAM, 0);
-  const bool up = ioctl(sock, SIOCSIFFLAGS, &request) == 0;
-  close(sock);
-  return up ? static_cast<uint32_t>(about.st_ino) : 0;
-}
-
-void Send(int family, int type, int count) {
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(kClosedPort);
-  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(kClosedPort);
-  v6.sin6_addr = in6addr_loopback;
-  const bool is_v4 = family == AF_INET;
-  const auto* to =
-      is_v4 ? reinterpret_cast<const sockaddr*>(&v4) : reinterpret_cast<const sockaddr*>(&v6);
-  for (int i = 0; i < count; ++i) {
-    const int sock = socket(family, type, 0);
-    const socklen_t length = is_v4 ? sizeof(v4) : sizeof(v6);
-    // A refusal by the other end is the expected outcome.
-    if (type == SOCK_DGRAM) {
-      if (sendto(sock, "x", 1, 0, to, length) != 1) std::abort();
-    } else if (connect(sock, to, length) == 0) {
-      std::abort();
-    }
-    close(sock);
-  }
 }
 
 int Collect(void* records, void* record, size_t size) {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 BUILD = Path(os.environ.get("HUATUO_BUILD") or Path(__file__).resolve().parents[2] / "build/release")
 LOAD_CHECK = BUILD / "test/bpf/bpf_load_check"
+BPF_TEST = BUILD / "test/bpf/bpf_test"
 PROCESSES = (BUILD / "collector/huatuo-collector", BUILD / "apiserver/huatuo-apiserver")
 
 
@@ -93,6 +94,7 @@ SIMPLE = {
     "vm": lambda: None if os.environ.get("HUATUO_VM") else "harms the machine: only in a VM",
     "huatuo": lambda: absent(PROCESSES),
     "load_check": lambda: absent([LOAD_CHECK]),
+    "bpf_test": lambda: absent([BPF_TEST]),
     "cgroup2": lambda: None if mounted("cgroup2") else "no cgroup v2",
     "memcg": lambda: controller("memory"),
     "memcg2": lambda: controller_v2("memory"),
