@@ -217,6 +217,7 @@ struct net_device;
 struct netdev_queue {
 	struct net_device *dev;
 	unsigned long trans_start;
+	unsigned long state;
 };
 
 struct net_device {

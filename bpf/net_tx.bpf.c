@@ -10,11 +10,16 @@
  * UDP, ICMP and raw sockets stamp nothing: what they give down by ip_send_skb() and ip6_send_skb()
  * is remembered until a driver has it.
  *
+ * What leaves a queue, also one that is empty, goes by sch_direct_xmit(). Devices without a queue
+ * (loopback, veth, bridges) never come there, so that they cost nothing. Where they count, and
+ * where functions cannot be hooked, the tracepoint in front of every driver is used instead.
+ *
  * The hooks of the queues fire for packets that were put into one only, not for those that an empty
  * queue lets through at once. */
 #include "kernel.h"
 #include "net_tx.h"
 #include "histogram.bpf.h"
+#include "load.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -27,7 +32,11 @@ char LICENSE[] SEC("license") = "GPL";
 /* Further off is a stamp of another clock: a received packet has the wall clock's. */
 #define STAMP_MAX_NS 60000000000ULL
 /* Packets that a queue gives out at once and whose times are taken. */
-#define BULK_MAX 16
+#define BULK_MAX 64
+/* How many more are counted. */
+#define BULK_REST_MAX 1024
+/* QUEUE_STATE_ANY_XOFF_OR_FROZEN: the driver gets nothing now. */
+#define QUEUE_STOPPED 0x7
 
 /* Of the network namespace whose devices count. */
 const volatile __u32 netns_inum = 0;
@@ -35,6 +44,9 @@ const volatile __u32 netns_inum = 0;
 const volatile __u32 sent_is_kept = 1;
 /* 1: also devices without hardware behind them, which give their packets to others. */
 volatile __u32 virtual_devices SEC(".data") = 0;
+/* Which of the two hooks counts. A packet that is between them when this changes counts at both or
+ * at none. 1: net_dev_start_xmit; 0: sch_direct_xmit. */
+volatile __u32 at_start SEC(".data") = 1;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -125,19 +137,36 @@ static __always_inline struct net_tx_sent *sent_place(u64 head)
 	return bpf_map_lookup_elem(&sent, &index);
 }
 
-/* The packet begins with its network header. */
-static __always_inline int on_send(struct sk_buff *packet)
+static __always_inline bool is_ours(bool typed, struct net_device *device)
 {
-	u64 head = (u64)BPF_CORE_READ(packet, head);
-	struct net_tx_sent *place = sent_place(head);
+	struct net *net = LOAD(typed, device, nd_net.net);
 
+	return LOAD(typed, net, ns.inum) == netns_inum;
+}
+
+/* The packet begins with its network header. Its way is known already; where a rule of the firewall
+ * changes that, the place does not learn of it. */
+static __always_inline int on_send(bool typed, struct sk_buff *packet)
+{
+	/* The lowest bit of the reference tells who holds it. */
+	struct dst_entry *route = (void *)(LOAD(typed, packet, _skb_refdst) & ~1UL);
+	struct net_device *device = BPF_CORE_READ(route, dev);
+	struct net_tx_sent *place;
+	u64 head;
+
+	/* It goes to a device that does not count, and no further. */
+	if (!virtual_devices && BPF_CORE_READ(device, flags) & IFF_LOOPBACK)
+		return 0;
+	/* As a number: 7.x lets nobody calculate with pointers that it has followed itself. */
+	head = (u64)BPF_CORE_READ(packet, head);
+	place = sent_place(head);
 	if (!place)
 		return 0;
 	if (place->head && place->head != head)
 		count(place->forwarded ? NET_TX_FORWARDED_OVERWRITTEN : NET_TX_SENT_OVERWRITTEN);
 	place->head = head;
-	place->bytes = BPF_CORE_READ(packet, len);
-	place->forwarded = 0;
+	place->bytes = LOAD(typed, packet, len);
+	place->forwarded = !BPF_CORE_READ(device, dev.parent);
 	place->since_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -145,42 +174,42 @@ static __always_inline int on_send(struct sk_buff *packet)
 SEC("fentry/ip_send_skb")
 int BPF_PROG(ip_send_skb_fentry, struct net *net, struct sk_buff *packet)
 {
-	return on_send(packet);
+	return on_send(true, packet);
 }
 
 SEC("kprobe/ip_send_skb")
 int BPF_KPROBE(ip_send_skb_kprobe, struct net *net, struct sk_buff *packet)
 {
-	return on_send(packet);
+	return on_send(false, packet);
 }
 
 SEC("fentry/ip6_send_skb")
 int BPF_PROG(ip6_send_skb_fentry, struct sk_buff *packet)
 {
-	return on_send(packet);
+	return on_send(true, packet);
 }
 
 SEC("kprobe/ip6_send_skb")
 int BPF_KPROBE(ip6_send_skb_kprobe, struct sk_buff *packet)
 {
-	return on_send(packet);
+	return on_send(false, packet);
 }
 
 /* When the packet, which begins with the header of its device, was given down; 0: not remembered.
  * One that was dropped on its way leaves its place behind, and its buffer may serve for another
  * packet that nobody remembers: that one is taken for it if it is no longer. (The first fragment of
  * a datagram is shorter.) */
-static __always_inline u64 sent_ns(struct sk_buff *packet, bool last)
+static __always_inline u64 sent_ns(bool typed, struct sk_buff *packet, bool last)
 {
-	/* As numbers: 7.x lets nobody calculate with pointers that it has followed itself. */
 	u64 head = (u64)BPF_CORE_READ(packet, head);
 	struct net_tx_sent *place = sent_place(head);
 	u64 before_header;
 
 	if (!place || place->head != head)
 		return 0;
-	before_header = packet->network_header - ((u64)BPF_CORE_READ(packet, data) - head);
-	if (packet->len - before_header > place->bytes)
+	before_header =
+		LOAD(typed, packet, network_header) - ((u64)BPF_CORE_READ(packet, data) - head);
+	if (LOAD(typed, packet, len) - before_header > place->bytes)
 		return 0;
 	if (last)
 		place->head = 0;
@@ -188,23 +217,65 @@ static __always_inline u64 sent_ns(struct sk_buff *packet, bool last)
 	return place->since_ns;
 }
 
-SEC("tp_btf/net_dev_start_xmit")
-int BPF_PROG(net_tx_start, struct sk_buff *packet, struct net_device *device)
+/* `last`: the packet goes no further on this node. */
+static __always_inline void on_leave(bool typed, struct sk_buff *packet, struct net_device *device,
+				     bool last)
 {
-	bool physical = device->dev.parent;
-	u64 since = packet->tstamp;
+	u64 since = LOAD(typed, packet, tstamp);
 	u64 now;
 
 	if (!since && sent_is_kept)
-		since = sent_ns(packet, physical || device->flags & IFF_LOOPBACK);
-	if (!since || (!virtual_devices && !physical) || device->nd_net.net->ns.inum != netns_inum)
-		return 0;
+		since = sent_ns(typed, packet, last);
+	if (!since || !is_ours(typed, device))
+		return;
 	now = bpf_ktime_get_ns();
 	if (now - since <= STAMP_MAX_NS)
 		add(&sends, device, now - since);
 	else if (since - now <= STAMP_MAX_NS)
 		add(&sends, device, 0);
+}
+
+SEC("tp_btf/net_dev_start_xmit")
+int BPF_PROG(net_tx_start, struct sk_buff *packet, struct net_device *device)
+{
+	bool physical = device->dev.parent;
+
+	if (at_start && (physical || virtual_devices))
+		on_leave(true, packet, device, physical || device->flags & IFF_LOOPBACK);
 	return 0;
+}
+
+/* `packet`: the first of a list. What finds its transmit queue stopped is put back and comes
+ * again; so do the last ones of a list if the driver stops it meanwhile, which count twice. */
+static __always_inline int on_direct(bool typed, struct sk_buff *packet, struct net_device *device,
+				     struct netdev_queue *queue)
+{
+	if (at_start || !LOAD(typed, device, dev.parent) ||
+	    LOAD(typed, queue, state) & QUEUE_STOPPED)
+		return 0;
+	for (int i = 0; i < BULK_MAX && packet; i++) {
+		on_leave(typed, packet, device, true);
+		packet = LOAD(typed, packet, next);
+	}
+	for (int i = 0; i < BULK_REST_MAX && packet; i++) {
+		count(NET_TX_BULK);
+		packet = LOAD(typed, packet, next);
+	}
+	return 0;
+}
+
+SEC("fentry/sch_direct_xmit")
+int BPF_PROG(net_tx_direct_fentry, struct sk_buff *packet, void *qdisc, struct net_device *device,
+	     struct netdev_queue *queue)
+{
+	return on_direct(true, packet, device, queue);
+}
+
+SEC("kprobe/sch_direct_xmit")
+int BPF_KPROBE(net_tx_direct_kprobe, struct sk_buff *packet, void *qdisc, struct net_device *device,
+	       struct netdev_queue *queue)
+{
+	return on_direct(false, packet, device, queue);
 }
 
 static __always_inline int remember(struct net_tx_queued *place, u64 packet)

@@ -17,7 +17,8 @@ enum net_tx_count {
 	NET_TX_NO_ROOM,		      /* of a map of devices */
 	NET_TX_OVERWRITTEN,	      /* another packet took its place among those in queues */
 	NET_TX_SENT_OVERWRITTEN,      /* among those sent, before a driver had it */
-	NET_TX_FORWARDED_OVERWRITTEN, /* after a virtual device had it: it may have been there */
+	NET_TX_FORWARDED_OVERWRITTEN, /* the same; its way may have ended at a virtual device */
+	NET_TX_BULK,		      /* behind too many others that its queue gave out with it */
 	NET_TX_COUNTS,
 };
 
@@ -36,7 +37,7 @@ struct net_tx_sent {
 	__u64 head; /* of its buffer; only compared */
 	__u64 since_ns;
 	__u32 bytes;	 /* from its network header on */
-	__u32 forwarded; /* a virtual device has had it */
+	__u32 forwarded; /* it goes to a virtual device, which may be the end of its way */
 };
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "kernel.h"
 #include "dropwatch.h"
+#include "load.bpf.h"
 #include "packet_drops.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -21,10 +22,6 @@
 #define ETHERNET_HEADER_LEN 14
 #define TCP_FLAG_FIN	    0x01
 #define TCP_FLAG_SYN	    0x02
-
-/* `typed`: the pointer's type is known to the verifier (tp_btf), so it can be followed without a
- * helper call. Always a constant, so that one of the two vanishes. */
-#define LOAD(typed, pointer, field) ((typed) ? (pointer)->field : BPF_CORE_READ(pointer, field))
 
 /* Where the IP header is; `end` and the offsets count from `head`. */
 struct packet_place {

@@ -196,16 +196,33 @@ void BpfObject::Detach() {
   links_.clear();
 }
 
+absl::StatusOr<bpf_link*> BpfObject::AttachProgram(const bpf_program* program) {
+  last_complaint.clear();
+  bpf_link* link = bpf_program__attach(program);
+  if (link != nullptr) return link;
+  return Failure(errno, fmt::format("attach {}", bpf_program__name(program)));
+}
+
 absl::Status BpfObject::Attach() {
-  for (bpf_program* program : selected_) {
-    last_complaint.clear();
-    bpf_link* link = bpf_program__attach(program);
-    if (link == nullptr) {
-      return Failure(errno, fmt::format("attach {}", bpf_program__name(program)));
-    }
+  for (const bpf_program* program : selected_) {
+    ASSIGN_OR_RETURN(bpf_link* const link, AttachProgram(program));
     links_.push_back(link);
   }
   return absl::OkStatus();
+}
+
+absl::Status BpfObject::SetAttached(std::string_view name, bool attached) {
+  for (size_t i = 0; i < links_.size(); ++i) {
+    if (name != bpf_program__name(selected_[i])) continue;
+    if (attached == (links_[i] != nullptr)) return absl::OkStatus();
+    if (!attached) {
+      bpf_link__destroy(std::exchange(links_[i], nullptr));
+      return absl::OkStatus();
+    }
+    ASSIGN_OR_RETURN(links_[i], AttachProgram(selected_[i]));
+    return absl::OkStatus();
+  }
+  return Internal(fmt::format("{}: {} was not attached", name_, name));
 }
 
 absl::StatusOr<bpf_link*> BpfObject::AttachTo(const std::string& name, int fd) {

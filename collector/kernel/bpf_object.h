@@ -47,6 +47,9 @@ class BpfObject {
   absl::Status Attach();
   // No program runs any more; the maps stay.
   void Detach();
+  // Detaches one program of those that Attach attached, or attaches it again. Not one of fentry:
+  // before 5.13 it cannot be attached a second time.
+  absl::Status SetAttached(std::string_view program, bool attached);
   // Attaches one program to the perf event behind `fd`, which the link then owns; `fd` is closed
   // when that is impossible. The link is the caller's.
   absl::StatusOr<bpf_link*> AttachTo(const std::string& program, int fd);
@@ -71,6 +74,7 @@ class BpfObject {
     uint32_t bytes;
   };
   BpfObject(std::string name, bpf_object* object) : name_(std::move(name)), object_(object) {}
+  static absl::StatusOr<bpf_link*> AttachProgram(const bpf_program* program);
   std::optional<Variable> Find(std::string_view section, std::string_view name) const;
   absl::StatusOr<std::span<std::byte>> Tunable(std::string_view name) const;
   absl::StatusOr<std::span<std::byte>> Constant(std::string_view name);
@@ -80,7 +84,7 @@ class BpfObject {
   const std::string name_;
   bpf_object* const object_;
   std::vector<bpf_program*> selected_;
-  std::vector<bpf_link*> links_;
+  std::vector<bpf_link*> links_;  // of `selected_`; null: detached
   std::vector<std::string> shared_;
   std::byte* tunables_ = nullptr;  // the memory of .data
   size_t tunables_bytes_ = 0;
