@@ -7,6 +7,7 @@
 #include "block.h"
 #include "cgroup.bpf.h"
 #include "histogram.bpf.h"
+#include "load.bpf.h"
 #include "subject.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -59,8 +60,6 @@ static __always_inline void count(u32 what)
 	if (counter)
 		(*counter)++;
 }
-
-#define LOAD(typed, pointer, field) ((typed) ? (pointer)->field : BPF_CORE_READ(pointer, field))
 
 /* Before f3fa33acca9f in 5.17 the request knew its disk. */
 static __always_inline struct gendisk *disk_of(bool typed, struct request *request)

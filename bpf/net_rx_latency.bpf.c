@@ -291,7 +291,7 @@ static __noinline int measure(struct sk_buff *skb, struct sock *sk, u32 stage, u
 /* Reading a clock would be most of what a packet costs: that it is in time for sure is told by a
  * few loads. A stamp from before the wall clock of the boot is one of the monotonic clock. The tick
  * is asked for first, so that nothing else has to be kept beside that call. `typed`: see
- * sched.bpf.c. */
+ * load.bpf.h. */
 static __always_inline bool surely_in_time(bool typed, struct sk_buff *skb, u32 limit)
 {
 	u64 tick = bpf_jiffies64() & TICK_MASK;

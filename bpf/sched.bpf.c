@@ -14,6 +14,7 @@
 #include "cgroup.bpf.h"
 #include "emit.bpf.h"
 #include "histogram.bpf.h"
+#include "load.bpf.h"
 #include "sched_blame.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -45,10 +46,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct sched_instance);
 } instances SEC(".maps");
-
-/* `typed`: the pointer's type is known to the verifier (tp_btf), so it can be followed without a
- * helper call. Always a constant, so that one of the two vanishes. */
-#define LOAD(typed, pointer, field) ((typed) ? (pointer)->field : BPF_CORE_READ(pointer, field))
 
 static __noinline u32 find_slot(struct task_struct *task)
 {
