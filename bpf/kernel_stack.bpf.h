@@ -149,8 +149,7 @@ static __always_inline bool stack_is(const struct known_stack *known, u64 argume
 		u64 place = known->places - n;
 		u64 frame;
 
-		/* One register for the check and the use: older verifiers lose the bound in a copy.
-		 */
+		/* Checked and used in one register: older verifiers lose the bound in a copy. */
 		asm volatile("" : "+r"(place));
 		if (place >= KERNEL_STACK_PLACES)
 			break;

@@ -36,10 +36,10 @@ constexpr MetricType kMetrics[] = {
     {.name = "huatuo_node_skb_send_latency_seconds",
      .help = "Time from a protocol's giving a packet down until it goes to its device's driver; of "
              "a paced segment of TCP from when it was to leave. Also what a container sent through "
-             "devices of its own; segments of TCP since 5.18. A segment that is left to the device "
-             "to cut counts once, but each of its pieces where the kernel cuts it before "
-             "net_dev_start_xmit or the driver gives them back. A datagram that the kernel cuts "
-             "for a device counts once, or not at all where it is copied.",
+             "devices of its own; segments of TCP since 5.18. A large segment of TCP counts once, "
+             "before it is cut for its device; each of its pieces where net_dev_start_xmit counts "
+             "or the driver gives them back. A datagram that the kernel cuts for a device counts "
+             "once, or not at all where it is copied.",
      .type = v1::MetricType::HISTOGRAM,
      .labels = kDeviceLabel,
      .first_bound = kLatencyFirstBound,
