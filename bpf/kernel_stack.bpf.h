@@ -35,8 +35,7 @@
 /* Of a task, without the instrumentation that doubles it. */
 #define KERNEL_STACK_BYTES 16384
 #define KERNEL_PAGE_BYTES  4096
-/* Of return addresses, and of words that earlier calls have left and that are the same: a power of
- * two. */
+/* Of return addresses, and of words that earlier calls have left and that are the same. */
 #define KERNEL_STACK_PLACES 64
 /* With a distance: it is from where the task's stack goes on, not from the arguments. */
 #define KERNEL_STACK_OF_TASK 0x8000

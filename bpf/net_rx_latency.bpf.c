@@ -98,9 +98,7 @@ static __always_inline bool clock_stepped(u64 latency_ns)
 	return moved + STEP_NS > 2 * STEP_NS;
 }
 
-/* TCP takes the device away from its packets, but not the number. NULL: not found within a few
- * steps.
- */
+/* TCP takes the device away from its packets, but not the number. NULL: not within a few steps. */
 static __always_inline struct net_device *device_of(struct net *net, int ifindex)
 {
 	struct hlist_head *heads = BPF_CORE_READ(net, dev_index_head);

@@ -10,7 +10,6 @@
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -79,13 +78,6 @@ void Leave() {
   close(ends[1]);
 }
 
-void Recurse(int depth, int family) {
-  std::array<volatile char, 512> room{};
-  room[0] = 1;
-  if (depth > 0) return Recurse(depth - 1, family);
-  Send(family, SOCK_DGRAM, kPerRound);
-}
-
 // Drops by different ways into the kernel and within it, some at the same time.
 bool DropInOwnNetwork() {
   std::atomic<bool> entered{true};
@@ -97,7 +89,7 @@ bool DropInOwnNetwork() {
         return;
       }
       for (int i = 0; i < kRounds; ++i) {
-        Recurse(i % 3, AF_INET);
+        Send(AF_INET, SOCK_DGRAM, kPerRound);
         Send(AF_INET6, SOCK_DGRAM, kPerRound);
         Send(AF_INET, SOCK_STREAM, kPerRound);
         Send(AF_INET6, SOCK_STREAM, kPerRound);
@@ -142,7 +134,11 @@ TEST_CASE("[host] a kernel stack from memory is the one that the unwinder finds"
     }
     fmt::print("{}: {} stacks, {} from memory\n", program, sum.stacks, sum.from_memory);
     CHECK(sum.different == 0);
+#if defined(__x86_64__)
     CHECK(sum.from_memory > sum.stacks / 2);
+#else
+    CHECK(sum.from_memory == 0);
+#endif
     CHECK(sum.stacks > 3 * kRounds * kPerRound * 3);
   }
 }
