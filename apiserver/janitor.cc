@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "common/status.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 
@@ -40,6 +41,7 @@ Janitor::~Janitor() {
 }
 
 void Janitor::Run() {
+  NameThread("janitor");
   std::unique_lock lock(mutex_);
   while (!stop_) {
     lock.unlock();

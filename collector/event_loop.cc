@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 
@@ -101,6 +102,7 @@ void EventLoop::FinishTasks(const std::vector<uint32_t>& closing) {
 }
 
 void EventLoop::Run() {
+  NameThread("events");
   WatchUnits();
   int timeout_ms = 0;
   while (!stop_) {

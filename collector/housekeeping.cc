@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -60,6 +61,7 @@ v1::NodeStatus Housekeeping::Status() const {
 }
 
 void Housekeeping::Run() {
+  NameThread("housekeeping");
   auto next = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   while (!stop_) {

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/status.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -49,6 +50,7 @@ struct Reloads::State {
 };
 
 void Reloads::State::Run() {
+  NameThread("reload");
   std::unique_lock lock(mutex);
   while (!wake.wait_for(lock, period, [this] { return stop; })) Look();
 }

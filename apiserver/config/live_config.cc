@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -231,6 +232,7 @@ void LiveConfig::State::Count() {
 }
 
 void LiveConfig::State::Run(const std::stop_token& stop) {
+  NameThread("live-config");
   std::mutex waiting;
   std::condition_variable_any stopped;
   std::unique_lock lock(waiting);

@@ -28,6 +28,7 @@
 #include "apiserver/ingest/tls_credentials.h"
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 #include "huatuo/v1/huatuo.grpc.pb.h"
 
 namespace huatuo {
@@ -299,8 +300,12 @@ absl::Status IngestServer::State::Listen(const IngestOptions& options) {
   if (!server || port == 0)
     return Unavailable(fmt::format("listen: {}: not possible", options.listen));
   address = options.listen.substr(0, options.listen.rfind(':') + 1) + std::to_string(port);
-  tidier = std::thread([this] { Every(std::chrono::seconds(1), [this] { Tidy(); }); });
+  tidier = std::thread([this] {
+    NameThread("tidy");
+    Every(std::chrono::seconds(1), [this] { Tidy(); });
+  });
   watcher = std::thread([this, port = static_cast<uint16_t>(port)] {
+    NameThread("endless");
     Every(kLook, [this, port] { service.EndEndless(port); });
   });
   return absl::OkStatus();

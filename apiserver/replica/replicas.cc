@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -106,6 +107,7 @@ void Replicas::State::Wake() const {
 }
 
 void Replicas::State::Run(const std::stop_token& stop) {
+  NameThread("replicas");
   while (!stop.stop_requested()) {
     const absl::Status status = Round();
     if (status.ok()) {

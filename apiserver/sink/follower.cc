@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -90,6 +91,7 @@ SinkFollower::SinkFollower(const Source& source, std::unique_ptr<Sink> sink,
 SinkFollower::~SinkFollower() { subscription_.Reset(); }
 
 void SinkFollower::Run(const std::stop_token& stop) {
+  NameThread("sink");
   std::chrono::milliseconds pause = options_.first_pause;
   bool failing = false;
   while (!stop.stop_requested()) {

@@ -17,6 +17,7 @@
 #include "apiserver/store/sqlite_text.h"
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -302,6 +303,7 @@ absl::StatusOr<uint64_t> SqliteStore::IndexStep() {
 }
 
 void SqliteStore::IndexLoop(const std::stop_token& stop) {
+  NameThread("index");
   std::unique_lock lock(index_mutex_);
   bool caught_up = true;
   // What is left at the end is done after the next start.

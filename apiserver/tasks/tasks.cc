@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -129,6 +130,7 @@ void Tasks::State::LookForOthers() {
 }
 
 void Tasks::State::Run() {
+  NameThread("tasks");
   auto next = std::chrono::steady_clock::now() + kTurn;
   bool more = true;
   bool idle = false;

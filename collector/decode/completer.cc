@@ -1,6 +1,7 @@
 #include "collector/decode/completer.h"
 
 #include "collector/decode/decoder.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -71,6 +72,7 @@ std::shared_ptr<PendingCompletion> Completer::Start(const EventType& type,
 }
 
 void Completer::Run() {
+  NameThread("complete");
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stop_ || !queue_.empty(); });

@@ -11,6 +11,7 @@
 
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -119,6 +120,7 @@ bool Courier::StopIsDue(const Exchange& exchange) const {
 }
 
 void Courier::Run() {
+  NameThread("ship");
   while (AwaitReady()) {
     std::unique_ptr<Exchange> exchange = begin_();
     auto began = Steady::now();

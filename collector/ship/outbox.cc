@@ -16,6 +16,7 @@
 #include "common/id.h"
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -92,6 +93,7 @@ void Outbox::State::Admit(std::string body, int64_t from_ns, int64_t to_ns) {
 // ---- the writer
 
 void Outbox::State::Write() {
+  NameThread("spool");
   std::unique_lock lock(mutex);
   while (true) {
     auto until = std::min(beat_at, failing || queue.HasUnwritten() ? retry_at : beat_at);

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 
 namespace huatuo {
 namespace {
@@ -174,6 +175,7 @@ class CpuProfile : public Instance {
   }
 
   void Run() {
+    NameThread("cpu_profile");
     std::chrono::milliseconds wait = kDrainInterval;
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, wait, [this] { return stop_; })) {
