@@ -12,8 +12,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 volatile __u64 threshold_ns SEC(".data") = 100000000;
 
-/* A vector that is raised again after the kernel has taken the pending set, but before it has come
- * to it, counts from its next raise. */
+/* These three are of the probe tick. A vector that is raised again after the kernel has taken the
+ * pending set, but before it has come to it, counts from its next raise. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SOFTIRQ_VECTORS);
@@ -21,7 +21,6 @@ struct {
 	__type(value, struct softirq_vector);
 } vectors SEC(".maps");
 
-/* Of the probe tick. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* At each tick of a perf event per CPU: keeps who runs and where, so that whoever finds something
- * held off can tell afterwards by whom.
+/* At each tick of a perf event per CPU: keeps, while something waits, who runs and where, so that
+ * whoever finds something held off can tell afterwards by whom.
  *
  * The events are hard timers, not NMIs: they come in softirqs and where those are disabled, but not
  * while interrupts are. A tick that was held off comes at once when interrupts are on again, so the
@@ -42,6 +42,14 @@ struct {
 	__type(key, u32);
 	__type(value, struct tick_sample);
 } samples SEC(".maps");
+
+/* What has been raised and does not run yet. The unit softirq writes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SOFTIRQ_VECTORS);
+	__type(key, u32);
+	__type(value, struct softirq_vector);
+} vectors SEC(".maps");
 
 /* How late each tick was. */
 struct {
@@ -178,6 +186,18 @@ static __always_inline u64 stuck_since(struct tick_cpu *state, struct task_struc
 	return state->waiting_since;
 }
 
+static __always_inline bool softirq_waits(void)
+{
+	for (u32 i = 0; i < SOFTIRQ_VECTORS; i++) {
+		u32 index = i;
+		struct softirq_vector *vector = bpf_map_lookup_elem(&vectors, &index);
+
+		if (vector && vector->raised_ns)
+			return true;
+	}
+	return false;
+}
+
 /* How late the timer behind this tick is. The distance of two ticks alone would not tell: the
  * kernel leaves the program out while a task of this CPU has been preempted within a system call on
  * a map, and such ticks are missing, not late. */
@@ -212,9 +232,9 @@ int tick_sample(struct bpf_perf_event_data *ctx)
 	struct tick_watch *schedule = watch_of(TICK_WATCH_SCHEDULE);
 	u32 cpu = bpf_get_smp_processor_id();
 	struct tick_cpu *state = bpf_map_lookup_elem(&cpus, &cpu);
-	struct tick_sample *sample = NULL;
 	u64 now = bpf_ktime_get_ns();
 	u64 by_timer, since, late = 0;
+	struct tick_sample *sample;
 
 	if (!state)
 		return 0;
@@ -230,13 +250,17 @@ int tick_sample(struct bpf_perf_event_data *ctx)
 	state->ticks++;
 	if (!hardirq || late < hardirq->threshold_ns)
 		late = 0;
-	if (!idle || late)
-		sample = keep_sample(ctx, state, task, now);
+	if (idle && !late)
+		return 0;
+	since = stuck_since(state, task, now);
+	/* A sample is a hundred times as dear as to see that nobody will ask for it. */
+	if (!late && !since && !softirq_waits())
+		return 0;
+	sample = keep_sample(ctx, state, task, now);
 	if (!sample)
 		return 0;
 	if (late)
 		report_hardirq(hardirq, sample, late);
-	since = stuck_since(state, task, now);
 	if (!schedule || !since || state->reported || now - since < schedule->threshold_ns)
 		return 0;
 	state->reported = 1;

@@ -33,7 +33,8 @@ struct tick_place {
 	__u64 registers[TICK_REGISTERS];
 };
 
-/* Who ran at a tick. The idle task is kept only when the tick was late. */
+/* Who ran at a tick that was late, or at which a softirq waited, or the CPU was due to switch; the
+ * idle task only when the tick was late. */
 struct tick_sample {
 	__u64 time_ns; /* CLOCK_MONOTONIC; 0: none yet */
 	struct cgroup_ref cgroup;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "bpf/softirq.h"
 #include "bpf/tick.skel.h"
 #include "collector/kernel/latency_metric.h"
 #include "common/status.h"
@@ -40,6 +41,13 @@ absl::StatusOr<std::shared_ptr<TickProbe>> TickProbe::Open(const Resources& reso
 void TickProbe::Forget(uint32_t cpu) const {
   const tick_cpu unknown{};
   bpf_map_update_elem(object_->MapFd("cpus"), &cpu, &unknown, BPF_ANY);
+}
+
+void TickProbe::ForgetVectors() const {
+  const std::vector<softirq_vector> unknown(static_cast<size_t>(PossibleCpus()));
+  for (uint32_t vector = 0; vector < SOFTIRQ_VECTORS; ++vector) {
+    bpf_map_update_elem(vectors_fd(), &vector, unknown.data(), BPF_ANY);
+  }
 }
 
 absl::Status TickProbe::Write(uint32_t watch, const tick_watch& how) {

@@ -1,4 +1,4 @@
-// The shared probe on a timer of each CPU (bpf/tick.bpf.c): what each was doing of late.
+// The shared probe on a timer of each CPU (bpf/tick.bpf.c): what each did while something waited.
 //
 // Opened by the first user, closed with the last. Kernel memory: 10 KiB a CPU, 1.3 MiB at 128.
 #pragma once
@@ -30,7 +30,7 @@ class TickProbe {
   // Ticks also on CPUs that came online. Once in each round of metrics is enough.
   absl::Status FollowCpus() { return ticks_.FollowCpus(); }
 
-  // Who ran at the newest tick of the CPU that found a task; nullopt when there was none.
+  // Who ran at the newest tick of the CPU that was kept; nullopt when none was.
   std::optional<tick_sample> Newest(uint32_t cpu) const;
 
   // How late the ticks of all CPUs came, since `start_ns` by the wall clock.
@@ -40,6 +40,10 @@ class TickProbe {
   // For the programs of the users (ShareMap).
   int samples_fd() const { return object_->MapFd("samples"); }
   int cpus_fd() const { return object_->MapFd("cpus"); }
+  int vectors_fd() const { return object_->MapFd("vectors"); }
+
+  // As if no softirq had ever been raised.
+  void ForgetVectors() const;
 
   // Whether `user` is the one among the users that speaks for the probe's cost.
   bool SpeaksFor(const void* user);

@@ -241,6 +241,8 @@ absl::StatusOr<std::unique_ptr<Instance>> Open(const OpenRequest& request,
                    PrepareObject(Elf<softirq_bpf>(), request, resources));
   RETURN_IF_ERROR(object->ShareMap("samples", probe->samples_fd()));
   RETURN_IF_ERROR(object->ShareMap("cpus", probe->cpus_fd()));
+  RETURN_IF_ERROR(object->ShareMap("vectors", probe->vectors_fd()));
+  probe->ForgetVectors();
   RETURN_IF_ERROR(object->Load());
   auto instance = std::make_unique<Softirq>(std::move(object), request, resources.context,
                                             std::move(probe), resources.clock.WallNs());
