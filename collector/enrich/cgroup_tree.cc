@@ -235,7 +235,7 @@ absl::Status CgroupTree::Scan(std::vector<FolderChange>& changes) {
 
 // False when the queue had overflowed.
 bool CgroupTree::ReadEvents(std::vector<int>& watches) {
-  alignas(inotify_event) std::array<char, 16384> buffer{};
+  alignas(inotify_event) std::array<char, 16384> buffer;  // not cleared at each turn
   bool whole = true;
   ssize_t got = 0;
   while (inotify_ >= 0 && (got = read(inotify_, buffer.data(), buffer.size())) > 0) {

@@ -95,37 +95,35 @@ BpfObject::~BpfObject() {
   bpf_object__close(object_);
 }
 
-std::optional<BpfObject::Variable> BpfObject::Find(std::string_view section,
-                                                   std::string_view name) const {
+BpfObject::Variables BpfObject::VariablesOf(const char* section) const {
+  Variables variables;
   const btf* types = bpf_object__btf(object_);
-  const int id = types == nullptr ? -1
-                                  : btf__find_by_name_kind(types, std::string(section).c_str(),
-                                                           BTF_KIND_DATASEC);
-  if (id < 0) return std::nullopt;
+  const int id = types == nullptr ? -1 : btf__find_by_name_kind(types, section, BTF_KIND_DATASEC);
+  if (id < 0) return variables;
   const btf_type* all = btf__type_by_id(types, id);
   const btf_var_secinfo* info = btf_var_secinfos(all);
   for (int i = 0; i < btf_vlen(all); ++i) {
     const btf_type* variable = btf__type_by_id(types, info[i].type);
-    if (name == btf__name_by_offset(types, variable->name_off)) {
-      return Variable{info[i].offset, info[i].size};
-    }
+    variables[btf__name_by_offset(types, variable->name_off)] = {info[i].offset, info[i].size};
   }
-  return std::nullopt;
+  return variables;
 }
 
 absl::StatusOr<std::span<std::byte>> BpfObject::Constant(std::string_view name) {
-  const std::optional<Variable> variable = Find(".rodata", name);
+  const Variables variables = VariablesOf(".rodata");
+  const auto variable = variables.find(name);
   bpf_map* map = bpf_object__find_map_by_name(object_, ".rodata");
-  if (!variable.has_value() || map == nullptr) {
+  if (variable == variables.end() || map == nullptr) {
     return InvalidArgument(fmt::format("{}: no constant {}", name_, name));
   }
   size_t size = 0;
   auto* memory = static_cast<std::byte*>(
       const_cast<void*>(static_cast<const void*>(bpf_map__initial_value(map, &size))));
-  if (memory == nullptr || variable->offset + variable->bytes > size) {
+  const auto [offset, bytes] = variable->second;
+  if (memory == nullptr || offset + bytes > size) {
     return Internal(fmt::format("{}: constant {} lies outside of .rodata", name_, name));
   }
-  return std::span(memory + variable->offset, variable->bytes);
+  return std::span(memory + offset, bytes);
 }
 
 absl::Status BpfObject::SetConstant(std::string_view name, uint64_t value) {
@@ -188,6 +186,7 @@ absl::Status BpfObject::MapTunables() {
       mmap(nullptr, tunables_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
   if (memory == MAP_FAILED) return ErrnoStatus(errno, fmt::format("{}: map tunables", name_));
   tunables_ = static_cast<std::byte*>(memory);
+  tunable_variables_ = VariablesOf(".data");
   return absl::OkStatus();
 }
 
@@ -236,11 +235,11 @@ absl::StatusOr<bpf_link*> BpfObject::AttachTo(const std::string& name, int fd) {
 }
 
 absl::StatusOr<std::span<std::byte>> BpfObject::Tunable(std::string_view name) const {
-  const std::optional<Variable> variable = Find(".data", name);
-  if (!variable.has_value() || tunables_ == nullptr) {
+  const auto variable = tunable_variables_.find(name);
+  if (variable == tunable_variables_.end()) {
     return InvalidArgument(fmt::format("{}: no tunable {}", name_, name));
   }
-  return std::span(tunables_ + variable->offset, variable->bytes);
+  return std::span(tunables_ + variable->second.offset, variable->second.bytes);
 }
 
 absl::Status BpfObject::SetTunable(std::string_view name, uint64_t value) {

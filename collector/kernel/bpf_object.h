@@ -9,8 +9,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,7 +76,8 @@ class BpfObject {
   };
   BpfObject(std::string name, bpf_object* object) : name_(std::move(name)), object_(object) {}
   static absl::StatusOr<bpf_link*> AttachProgram(const bpf_program* program);
-  std::optional<Variable> Find(std::string_view section, std::string_view name) const;
+  using Variables = std::map<std::string, Variable, std::less<>>;
+  Variables VariablesOf(const char* section) const;
   absl::StatusOr<std::span<std::byte>> Tunable(std::string_view name) const;
   absl::StatusOr<std::span<std::byte>> Constant(std::string_view name);
   absl::Status MapTunables();
@@ -86,8 +88,10 @@ class BpfObject {
   std::vector<bpf_program*> selected_;
   std::vector<bpf_link*> links_;  // of `selected_`; null: detached
   std::vector<std::string> shared_;
-  std::byte* tunables_ = nullptr;  // the memory of .data
+  // The memory of .data, and where in it each variable is: some are written every second.
+  std::byte* tunables_ = nullptr;
   size_t tunables_bytes_ = 0;
+  Variables tunable_variables_;
   uint64_t map_bytes_ = 0;
 };
 

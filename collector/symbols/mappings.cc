@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <memory>
 
 #include "common/status.h"
 
@@ -36,23 +37,24 @@ template <typename Take>
 absl::Status ReadLines(const std::string& path, const Take& take, bool& cut) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus(errno, "open " + path);
-  // A line has at most a path of 4 KiB and 80 bytes before it.
-  std::string buffer(64 << 10, '\0');
+  // A line has at most a path of 4 KiB and 80 bytes before it. Not cleared: most files are short.
+  constexpr size_t kBytes = 64 << 10;
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBytes);
   size_t have = 0;
   size_t total = 0;
   ssize_t got = 0;
-  while (!cut && (got = read(fd, buffer.data() + have, buffer.size() - have)) > 0) {
+  while (!cut && (got = read(fd, buffer.get() + have, kBytes - have)) > 0) {
     have += static_cast<size_t>(got);
     total += static_cast<size_t>(got);
     size_t begin = 0;
-    const std::string_view text(buffer.data(), have);
+    const std::string_view text(buffer.get(), have);
     for (size_t end = 0; (end = text.find('\n', begin)) != std::string_view::npos;
          begin = end + 1) {
       take(text.substr(begin, end - begin));
     }
     have -= begin;
-    std::memmove(buffer.data(), buffer.data() + begin, have);
-    cut = total >= kMaxFileBytes || have == buffer.size();
+    std::memmove(buffer.get(), buffer.get() + begin, have);
+    cut = total >= kMaxFileBytes || have == kBytes;
   }
   const int error = errno;
   close(fd);
