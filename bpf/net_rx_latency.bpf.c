@@ -45,7 +45,9 @@ volatile __u64 tai_offset_ns SEC(".data") = 0;	/* CLOCK_TAI - wall clock */
 volatile __u64 stepped_ns SEC(".data") = 0;	/* CLOCK_BOOTTIME of the newest step */
 /* A packet with this stamp, or a later one, is in time as long as the tick is the one in the bits
  * of TICK_MASK. One word, so that no CPU sees a part of what another writes. */
-volatile __u64 in_time[RX_CLOCKS][RX_LIMITS] SEC(".data") = {};
+volatile __u64 in_time[RX_CLOCKS][RX_LIMITS] SEC(".data") = {
+	[RX_WALL] = {~0ULL, ~0ULL, ~0ULL},
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -287,18 +289,23 @@ static __noinline int measure(struct sk_buff *skb, struct sock *sk, u32 stage, u
 }
 
 /* Reading a clock would be most of what a packet costs: that it is in time for sure is told by a
- * few loads. A stamp from before the wall clock of the boot is one of the monotonic clock. The tick
- * is asked for first, so that nothing else has to be kept beside that call. `typed`: see
- * load.bpf.h. */
+ * few loads. A stamp from before the wall clock of the boot is one of the monotonic clock, and
+ * below all of the other. The tick is asked for first, so that nothing else has to be kept beside
+ * that call. `typed`: see load.bpf.h. */
 static __always_inline bool surely_in_time(bool typed, struct sk_buff *skb, u32 limit)
 {
 	u64 tick = bpf_jiffies64() & TICK_MASK;
 	u64 tstamp = typed ? skb->tstamp : BPF_CORE_READ(skb, tstamp);
 	u64 stamp = in_time[RX_WALL][limit];
 
-	if (tstamp < wall_offset_ns)
+	if (tstamp < stamp) {
+		if (tstamp >= wall_offset_ns)
+			return false;
 		stamp = in_time[RX_MONOTONIC][limit];
-	return (stamp & TICK_MASK) == tick && tstamp >= stamp;
+		if (tstamp < stamp)
+			return false;
+	}
+	return (stamp & TICK_MASK) == tick;
 }
 
 static __always_inline int on_packet(bool typed, struct sk_buff *skb, struct sock *sk, u32 stage,
