@@ -203,19 +203,21 @@ static __always_inline void end_wait(u32 number, struct sched_cpu *cpu,
 static __always_inline int on_switch(bool typed, bool preempt, struct task_struct *prev,
 				     struct task_struct *next)
 {
-	u64 queued = LOAD(typed, next, sched_info.last_queued);
-	struct cfs_rq *cfs = LOAD(typed, next, se.cfs_rq);
-	struct rq *rq = LOAD(typed, cfs, rq);
-	u64 now = LOAD(typed, rq, clock);
+	/* Before all else: nothing has to be kept beside that call then. */
 	u32 number = bpf_get_smp_processor_id();
+	struct sched_cpu *cpu = cpu_of(number);
 	struct sched_histogram *histogram;
 	u64 slot = SCHED_SLOT_IDLE;
-	struct sched_cpu *cpu;
-	u64 left;
+	struct cfs_rq *cfs;
+	u64 left, now, queued;
+	struct rq *rq;
 
-	cpu = cpu_of(number);
 	if (!cpu)
 		return 0;
+	queued = LOAD(typed, next, sched_info.last_queued);
+	cfs = LOAD(typed, next, se.cfs_rq);
+	rq = LOAD(typed, cfs, rq);
+	now = LOAD(typed, rq, clock);
 	if (queued || LOAD(typed, next, pid))
 		slot = slot_of(typed, cpu, prev, next);
 	else
