@@ -3,8 +3,9 @@
  * those that a device drops and reports, at devlink_trap_report.
  *
  * Every drop is counted by its reason. A drop becomes a record unless its reason is one of normal
- * life, or there is none and it is no IP packet (netlink and local sockets free theirs here too),
- * or the packet is one of the apiserver's connections, lest a drop cause a packet that is dropped.
+ * life, or there is none and the place is, or it is no IP packet (netlink and local sockets free
+ * theirs here too), or the packet is one of the apiserver's connections, lest a drop cause a packet
+ * that is dropped.
  * Each drop is counted as exactly one of: these silences, emitted, refused, ring_full. */
 #include "kernel.h"
 #include "dropwatch.h"
@@ -21,8 +22,9 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* 1 for the slots of the reasons that are normal. */
 const volatile __u8 normal_reasons[DROP_REASON_SLOTS] = {};
-/* What the kernel says when it gives no reason. */
+/* What the kernel says when it gives no reason, and where that is normal all the same. */
 const volatile __u32 unspecified_reason = 0;
+const volatile struct drop_code normal_places[DROP_CODES] = {};
 const volatile __u16 server_port = 0;
 /* Whether it tells the others which packets were dropped: one instance does. The default is what
  * needs more of the verifier, which tests try with it. */
@@ -117,6 +119,21 @@ static __always_inline bool is_normal(u32 slot)
 	/* One register for the check and the use: older verifiers lose the bound in a copy. */
 	asm volatile("" : "+r"(slot));
 	return slot < DROP_REASON_SLOTS && normal_reasons[slot];
+}
+
+/* What is normal at the place of a drop that has no reason. */
+enum { NOTHING_NORMAL, FIN_NORMAL, ALL_NORMAL };
+
+static __always_inline u32 normal_at(u32 slot, const void *location)
+{
+	if (slot != unspecified_reason)
+		return NOTHING_NORMAL;
+#pragma unroll
+	for (u32 i = 0; i < DROP_CODES; i++) {
+		if ((u64)location - normal_places[i].begin < normal_places[i].bytes)
+			return normal_places[i].only_fin ? FIN_NORMAL : ALL_NORMAL;
+	}
+	return NOTHING_NORMAL;
 }
 
 /* In a queue the device's place is used for other things: a pointer there counts only if it is a
@@ -266,10 +283,14 @@ static __always_inline u32 silence_of(bool typed, const struct drop *drop, u32 s
 				      const volatile struct drop_filter *filter,
 				      struct drop_view *view)
 {
+	u32 normal = is_normal(slot) ? ALL_NORMAL : normal_at(slot, drop->location);
+
 	if (!filter_wants_reason(filter, drop->reason))
 		return DROP_SILENT_FILTERED;
 	/* A reason that is asked for is told, however normal it is. */
-	if (is_normal(slot) && !report_normal && !(filter->terms & DROP_FILTER_REASON))
+	if (report_normal || filter->terms & DROP_FILTER_REASON)
+		normal = NOTHING_NORMAL;
+	if (normal == ALL_NORMAL)
 		return DROP_SILENT_NORMAL;
 	view->is_ip =
 		packet_find(typed, drop->skb, &view->place) && packet_read(&view->place, &view->ip);
@@ -277,6 +298,9 @@ static __always_inline u32 silence_of(bool typed, const struct drop *drop, u32 s
 		return slot == unspecified_reason ? DROP_SILENT_NOT_IP : 0;
 	if (packet_is_tcp_of(&view->place, &view->ip, server_port, quiet_port))
 		return DROP_SILENT_OWN;
+	if (normal == FIN_NORMAL &&
+	    packet_tcp_flags(&view->place, &view->ip, &view->packet.tcp_flags) & TCP_FLAG_FIN)
+		return DROP_SILENT_NORMAL;
 	return 0;
 }
 

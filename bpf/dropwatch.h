@@ -20,7 +20,7 @@
 /* Slots of the same map, behind those of the reasons: why a drop made no record, and the drops of
  * devices. */
 enum drop_silence {
-	DROP_SILENT_NORMAL = DROP_REASON_SLOTS, /* its reason is one of normal life */
+	DROP_SILENT_NORMAL = DROP_REASON_SLOTS, /* its reason or its place is of normal life */
 	DROP_SILENT_NOT_IP,			/* no reason given, and no IP packet */
 	DROP_SILENT_OWN,			/* to or from the apiserver */
 	DROP_SILENT_FILTERED,			/* not what the instance was asked for */
@@ -29,6 +29,14 @@ enum drop_silence {
 };
 
 #define DROP_REASON_LEN 40
+
+/* A function of the kernel in which drops without a reason are normal. */
+struct drop_code {
+	__u64 begin;
+	__u64 bytes;	/* 0: none */
+	__u64 only_fin; /* 1: those of TCP packets with FIN */
+};
+#define DROP_CODES 8
 
 /* What could be read of the packet. */
 #define DROP_HAS_ADDRESSES 1

@@ -197,6 +197,26 @@ static __always_inline bool packet_is_tcp_of(const struct packet_place *place,
 
 /* What a TCP segment is called; false for one that is never sent again, a bare ACK. Behind IPv6
  * extension headers nothing is found. `flow` and `run` are zeroed. */
+/* 0 when it is no TCP packet. `flags`: room for them, which the caller has anyway. */
+static __always_inline u8 packet_tcp_flags(const struct packet_place *place,
+					   const union ip_start *ip, u8 *flags)
+{
+	u32 at = place->network + offsetof(struct tcp_start, flags);
+
+	if (ip->v4.version == 4) {
+		if (ip->v4.protocol != IPPROTO_TCP || ip->v4.frag_off & bpf_htons(0x1fff))
+			return 0;
+		at += ip->v4.ihl * 4;
+	} else {
+		if (ip->v6.nexthdr != IPPROTO_TCP)
+			return 0;
+		at += sizeof(ip->v6);
+	}
+	if (at >= place->end || bpf_probe_read_kernel(flags, sizeof(*flags), place->head + at))
+		return 0;
+	return *flags;
+}
+
 static __always_inline bool packet_segment_of(const struct packet_place *place,
 					      const union ip_start *ip, struct packet_flow *flow,
 					      struct packet_run *run)

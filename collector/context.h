@@ -20,6 +20,12 @@ struct LiveContainer {
   std::vector<cgroup_ref> cgroups;
 };
 
+// Where a function lies in the kernel's memory.
+struct CodeRange {
+  uint64_t begin = 0;
+  uint64_t bytes = 0;
+};
+
 class Context {
  public:
   virtual ~Context() = default;
@@ -42,6 +48,9 @@ class Context {
 
   // The address as frame of this kernel; without symbol when it is not known.
   virtual v1::Frame Symbolize(uint64_t address) = 0;
+
+  // The kernel's function of this name; nullopt when there is none, or the kernel hides where.
+  virtual std::optional<CodeRange> FunctionAt(const std::string&) { return std::nullopt; }
 };
 
 }  // namespace huatuo

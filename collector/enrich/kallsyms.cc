@@ -88,7 +88,7 @@ class Kallsyms::Table {
     uint64_t offset = 0;
   };
   std::optional<Symbol> Find(uint64_t address) const;
-  bool Contains(std::string_view function) const;
+  std::optional<CodeRange> Find(std::string_view function) const;
 
   size_t size() const { return low_.size() + raw_.size(); }
   size_t bytes() const {
@@ -166,14 +166,19 @@ std::optional<Kallsyms::Table::Symbol> Kallsyms::Table::Find(uint64_t address) c
   return Symbol{text.substr(0, tab), module ? text.substr(tab + 1) : "", offset};
 }
 
-bool Kallsyms::Table::Contains(std::string_view function) const {
-  if (function.empty()) return false;
-  for (size_t at = 0; (at = names_.find(function, at)) != std::string::npos;
-       at += function.size()) {
-    const char after = names_[at + function.size()];
-    if ((at == 0 || names_[at - 1] == '\0') && (after == '\0' || after == '\t')) return true;
+std::optional<CodeRange> Kallsyms::Table::Find(std::string_view function) const {
+  for (size_t i = 0; i + 1 < low_.size(); ++i) {
+    const std::string_view name = &names_[name_[i]];
+    if (name.substr(0, name.find('\t')) != function) continue;
+    const uint32_t bytes = low_[i + 1] - low_[i];
+    const auto after = std::upper_bound(
+        sections_.begin(), sections_.end(), i,
+        [](size_t value, const Section& section) { return value < section.first; });
+    // The last of its section has no end that is known.
+    if (bytes >= kMaxFunction || (after != sections_.end() && after->first == i + 1)) break;
+    return CodeRange{uint64_t{std::prev(after)->high} << 32 | low_[i], bytes};
   }
-  return false;
+  return std::nullopt;
 }
 
 Kallsyms::Kallsyms(const Root& root, const Clock& clock) : root_(root), clock_(clock) {}
@@ -239,7 +244,9 @@ std::string Kallsyms::Name(uint64_t address) {
                      symbol->module.empty() ? "" : " ", symbol->module);
 }
 
-bool Kallsyms::Contains(std::string_view function) { return Current()->Contains(function); }
+std::optional<CodeRange> Kallsyms::Find(std::string_view function) {
+  return Current()->Find(function);
+}
 
 absl::Status Kallsyms::Ready() {
   Current();

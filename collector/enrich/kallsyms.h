@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "collector/context.h"
 #include "collector/root.h"
 #include "common/clock.h"
 
@@ -29,8 +30,9 @@ class Kallsyms {
   // module was loaded or unloaded is seen within a second, other new code within a minute.
   std::string Name(uint64_t address);
 
-  // Whether the kernel or a module has a function of this name. False when there are no symbols.
-  bool Contains(std::string_view function);
+  // The first function of this name, of the kernel or of a module, up to the one that follows it.
+  // nullopt when there is none, and when there are no symbols.
+  std::optional<CodeRange> Find(std::string_view function);
 
   // Loads if needed. FailedPrecondition when the kernel hides the addresses (kptr_restrict).
   absl::Status Ready();

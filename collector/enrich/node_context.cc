@@ -57,6 +57,10 @@ std::string NodeContext::CgroupFolder(const cgroup_ref& cgroup) {
   return "";
 }
 
+std::optional<CodeRange> NodeContext::FunctionAt(const std::string& name) {
+  return symbols_.Find(name);
+}
+
 v1::Frame NodeContext::Symbolize(uint64_t address) {
   v1::Frame frame;
   frame.set_address(address);

@@ -18,6 +18,7 @@ class NodeContext : public Context {
   std::optional<cgroup_ref> NetworkOf(const std::string& container_id) override;
   std::string CgroupFolder(const cgroup_ref& cgroup) override;
   v1::Frame Symbolize(uint64_t address) override;
+  std::optional<CodeRange> FunctionAt(const std::string& name) override;
 
  private:
   Containers& containers_;

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "bpf/dropwatch.h"
+
 namespace huatuo {
 namespace {
 
@@ -40,6 +42,20 @@ constexpr std::string_view kNormal[] = {
     "TCP_OLD_SEQUENCE",  // keep-alive probes among them
     "TCP_OFOMERGE",      // the bytes live on in another buffer
 };
+
+// What has no reason before it became QUEUE_PURGE in 6.3, and here and there later.
+constexpr NormalPlace kPlaces[] = {
+    {"skb_queue_purge"},        // a queue of any socket or device
+    {"skb_rbtree_purge"},       // TCP's out of order queue
+    {"sk_stream_kill_queues"},  // TCP's others, its FIN among them
+    {"inet_sock_destruct"},     // any internet socket's
+    {"udp_destruct_common"},    // since 6.0; before:
+    {"udp_destruct_sock"},
+    // The last packet of a connection that was closed here first: taken, and dropped like others.
+    {"tcp_v4_rcv", true},
+    {"tcp_v6_rcv", true},
+};
+static_assert(std::size(kPlaces) <= DROP_CODES);
 
 std::string Short(std::string_view name) {
   for (const std::string_view prefix : kPrefixes) {
@@ -93,6 +109,8 @@ std::string DropReasons::List() const {
   for (const auto& [number, name] : names_) list += (list.empty() ? "" : ", ") + name;
   return list;
 }
+
+std::span<const NormalPlace> NormalPlaces() { return kPlaces; }
 
 bool IsNormalDrop(std::string_view reason) {
   return std::find(std::begin(kNormal), std::end(kNormal), reason) != std::end(kNormal);

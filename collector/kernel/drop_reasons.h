@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -30,5 +31,14 @@ class DropReasons {
 
 // Whether drops for this reason are part of normal life: nobody misses the packet.
 bool IsNormalDrop(std::string_view reason);
+
+// A function of the kernel in which drops without a reason are part of normal life.
+struct NormalPlace {
+  std::string_view function;
+  bool only_fin = false;  // those of TCP packets with FIN
+};
+
+// At most DROP_CODES; no kernel has all of them.
+std::span<const NormalPlace> NormalPlaces();
 
 }  // namespace huatuo

@@ -192,8 +192,9 @@ constexpr MetricType kMetrics[] = {
      .type = v1::MetricType::COUNTER,
      .labels = kReasonLabel},
     {.name = "huatuo_node_unreported_drops_total",
-     .help = "Dropped packets that made no event: normal_reason, not_ip (no reason given either), "
-             "own_connection (to or from the apiserver), filtered.",
+     .help =
+         "Dropped packets that made no event: normal_reason (or no reason, at a normal place), "
+         "not_ip (no reason given either), own_connection (to or from the apiserver), filtered.",
      .type = v1::MetricType::COUNTER,
      .labels = kCauseLabel},
     {.name = "huatuo_node_network_drops_total",
@@ -212,7 +213,9 @@ constexpr Parameter kParameters[] = {
      .minimum = 0,
      .maximum = 1'000'000},
     {.name = "report_normal",
-     .help = "1: events also for the reasons that are part of normal life.",
+     .help =
+         "1: events also for what is part of normal life: some reasons, what is in the queues of "
+         "a socket or device that closes, and the last packet of a TCP connection.",
      .unit = "",
      .default_value = 0,
      .minimum = 0,

@@ -157,6 +157,17 @@ std::array<uint8_t, DROP_REASON_SLOTS> NormalSlots(const DropReasons& reasons) {
   return normal;
 }
 
+// Not those that this kernel does not have, or hides the place of.
+std::array<drop_code, DROP_CODES> NormalCode(Context& context) {
+  std::array<drop_code, DROP_CODES> all{};
+  size_t count = 0;
+  for (const NormalPlace& place : NormalPlaces()) {
+    const std::optional<CodeRange> code = context.FunctionAt(std::string(place.function));
+    if (code.has_value()) all[count++] = {code->begin, code->bytes, place.only_fin ? 1UL : 0};
+  }
+  return all;
+}
+
 // The programs of the mechanism that have their tracepoint here: a kernel can be built without
 // devlink.
 std::vector<std::string_view> ProgramsHere(const Mechanism& mechanism) {
@@ -187,6 +198,8 @@ absl::StatusOr<std::unique_ptr<Instance>> OpenDropProbe(const OpenRequest& reque
   RETURN_IF_ERROR(object->SetConstant("normal_reasons", std::as_bytes(std::span(normal))));
   RETURN_IF_ERROR(
       object->SetConstant("unspecified_reason", reasons.Number(kUnspecified).value_or(0)));
+  const auto places = NormalCode(resources.context);
+  RETURN_IF_ERROR(object->SetConstant("normal_places", std::as_bytes(std::span(places))));
   RETURN_IF_ERROR(object->SetConstant("server_port", resources.server_port));
   const bool remembers = Remembers(request, resources);
   RETURN_IF_ERROR(object->SetConstant("remembers", remembers ? 1 : 0));

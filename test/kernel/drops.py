@@ -7,6 +7,9 @@
   drops.py listen BACKLOG WAITING PARALLEL  a listener on ::1 whose queue of BACKLOG + 1 holds WAITING
                                             connections when PARALLEL more come at once; waits on
                                             standard input at each step, and prints its port first
+  drops.py closed PORT COUNT                of IPv4 and IPv6 each so many connections that end as they
+                                            should, and so many datagrams that nobody has read when
+                                            their socket closes
   drops.py flood ADDRESS PORT SECONDS       datagrams as fast as one CPU can; prints how many
   drops.py storm PORT COUNT                 at least so many datagrams to a socket whose buffer is full,
                                             64 to a system call; prints how many the socket dropped,
@@ -45,6 +48,21 @@ def tcp(address, port, count):
         with socket.socket(family(address), socket.SOCK_STREAM) as sock:
             sock.setblocking(False)
             sock.connect_ex((address, int(port)))
+
+
+def closed(port, count):
+    for target in (("127.0.0.1", int(port)), ("::1", int(port))):
+        of = family(target[0])
+        with socket.create_server(target, family=of) as listener:
+            for _ in range(int(count)):
+                with socket.create_connection(target) as client:
+                    server, _ = listener.accept()
+                server.recv(1)
+                server.close()
+        with socket.socket(of, socket.SOCK_DGRAM) as reader, socket.socket(of, socket.SOCK_DGRAM) as sender:
+            reader.bind(target)
+            for _ in range(int(count)):
+                sender.sendto(b"x" * 32, target)
 
 
 def flood(address, port, seconds):
@@ -100,4 +118,4 @@ def storm(port, count):
 
 
 if __name__ == "__main__":
-    {"udp": udp, "tcp": tcp, "flood": flood, "listen": listen, "storm": storm}[sys.argv[1]](*sys.argv[2:])
+    {"udp": udp, "tcp": tcp, "closed": closed, "flood": flood, "listen": listen, "storm": storm}[sys.argv[1]](*sys.argv[2:])

@@ -182,7 +182,12 @@ TEST_CASE("[host] functions of this kernel") {
   const auto took = std::chrono::steady_clock::now() - begin;
   std::cout << symbols.symbols() << " functions, " << symbols.bytes() << " bytes, "
             << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms\n";
-  CHECK(symbols.Contains("do_exit"));
-  CHECK(!symbols.Contains("huatuo_is_no_function"));
+  const std::optional<CodeRange> exit = symbols.Find("do_exit");
+  REQUIRE(exit.has_value());
+  CHECK(symbols.Name(exit->begin) == "do_exit+0x0");
+  CHECK(symbols.Name(exit->begin + exit->bytes - 1).starts_with("do_exit+0x"));
+  CHECK(!symbols.Name(exit->begin + exit->bytes).starts_with("do_exit+0x"));
+  CHECK(!symbols.Find("huatuo_is_no_function").has_value());
+  CHECK(!symbols.Find("").has_value());
   CHECK(symbols.bytes() < 6 << 20);
 }

@@ -1,5 +1,7 @@
 #include "collector/enrich/kallsyms.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 
 #include "test/collector/enrich/fixture.h"
@@ -31,16 +33,22 @@ TEST_CASE("addresses in no function") {
   CHECK(symbols.Name(0x401000) == "0x401000");
 }
 
-TEST_CASE("names of functions") {
+// "0x10 bytes from 0xffffffff81000110".
+std::string Where(Kallsyms& symbols, std::string_view function) {
+  const std::optional<CodeRange> code = symbols.Find(function);
+  if (!code.has_value()) return "not known";
+  return fmt::format("{:#x} bytes from {:#x}", code->bytes, code->begin);
+}
+
+TEST_CASE("where functions are") {
   const Root root(FixturePath("v2-systemd-containerd"));
   const ManualClock clock;
   Kallsyms symbols(root, clock);
-  CHECK(symbols.Contains("do_exit"));
-  CHECK(symbols.Contains("nf_hook"));
-  CHECK(!symbols.Contains("hook"));
-  CHECK(!symbols.Contains("do_exi"));
-  CHECK(!symbols.Contains("some_data"));
-  CHECK(!symbols.Contains(""));
+  CHECK(Where(symbols, "do_exit") == "0x2f0 bytes from 0xffffffff81000110");
+  // The last two have no end.
+  for (const char* none : {"hook", "do_exi", "some_data", "", "nf_hook", "other_half"}) {
+    CHECK(Where(symbols, none) == "not known");
+  }
 }
 
 TEST_CASE("hidden addresses are told") {
