@@ -168,8 +168,9 @@ std::optional<Kallsyms::Table::Symbol> Kallsyms::Table::Find(uint64_t address) c
 
 std::optional<CodeRange> Kallsyms::Table::Find(std::string_view function) const {
   for (size_t i = 0; i + 1 < low_.size(); ++i) {
-    const std::string_view name = &names_[name_[i]];
-    if (name.substr(0, name.find('\t')) != function) continue;
+    if (names_.compare(name_[i], function.size(), function) != 0) continue;
+    const char after_name = names_[name_[i] + function.size()];
+    if (after_name != '\0' && after_name != '\t') continue;
     const uint32_t bytes = low_[i + 1] - low_[i];
     const auto after = std::upper_bound(
         sections_.begin(), sections_.end(), i,

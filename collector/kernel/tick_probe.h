@@ -18,7 +18,7 @@ namespace huatuo {
 // Not thread-safe, but for counts().
 class TickProbe {
  public:
-  // 40 a second: four in the shortest time that is worth an event, for 0.02% of a busy CPU.
+  // 40 a second: four in the shortest time that is worth an event.
   static constexpr uint64_t kPeriodNs = 25'000'000;
 
   static absl::StatusOr<std::shared_ptr<TickProbe>> Open(const Resources& resources);
