@@ -1,39 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Softirqs that were raised long before they ran, and who had the CPU in between: the samples of
- * the shared probe tick (its maps are those of tick.bpf.c). The hard interrupts that are held off
- * are seen by that probe itself. */
+ * the shared probe tick. The hard interrupts that are held off are seen by that probe itself. */
 #include "kernel.h"
 #include "softirq.h"
 #include "histogram.bpf.h"
+#include "tick_maps.bpf.h"
 #include "instance.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "GPL";
 
 volatile __u64 threshold_ns SEC(".data") = 100000000;
-
-/* These three are of the probe tick. A vector that is raised again after the kernel has taken the
- * pending set, but before it has come to it, counts from its next raise. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SOFTIRQ_VECTORS);
-	__type(key, u32);
-	__type(value, struct softirq_vector);
-} vectors SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct tick_cpu);
-} cpus SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TICK_SAMPLES);
-	__type(key, u32);
-	__type(value, struct tick_sample);
-} samples SEC(".maps");
 
 /* Who had the CPU in a window of time. In a map, where the verifier does not follow the values: on
  * the stack it would try every outcome of every vote. Softirqs of a CPU do not interrupt each

@@ -15,6 +15,7 @@
 #include "compat.bpf.h"
 #include "emit.bpf.h"
 #include "histogram.bpf.h"
+#include "tick_maps.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -27,29 +28,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct tick_watch);
 } watches SEC(".maps");
-
-/* By CPU; the loader resizes it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct tick_cpu);
-} cpus SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TICK_SAMPLES);
-	__type(key, u32);
-	__type(value, struct tick_sample);
-} samples SEC(".maps");
-
-/* What has been raised and does not run yet. The unit softirq writes it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SOFTIRQ_VECTORS);
-	__type(key, u32);
-	__type(value, struct softirq_vector);
-} vectors SEC(".maps");
 
 /* How late each tick was. */
 struct {

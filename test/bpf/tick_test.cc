@@ -136,6 +136,21 @@ TEST_CASE("[host] the samples of a CPU are of the task that keeps it busy while 
   CHECK(state.first_ns < state.last_ns);
 }
 
+TEST_CASE("[host] a tick keeps nothing while nothing waits") {
+  const Tick skeleton = Open(0, false);
+  REQUIRE(skeleton != nullptr);
+  // At some the CPU is due to switch to another task.
+  const tick_cpu begin = State(skeleton.get(), 0);
+  uint64_t ticks = 0;
+  uint64_t kept = 0;
+  while (ticks < 1000 && ticks < kept + 20) {
+    const tick_cpu now = State(skeleton.get(), 0);
+    ticks = now.ticks - begin.ticks;
+    kept = now.kept - begin.kept;
+  }
+  CHECK(ticks >= kept + 20);
+}
+
 TEST_CASE("[host] a late tick is a record of who held interrupts off, one for each") {
   const Tick skeleton = Open(0, true);
   REQUIRE(skeleton != nullptr);
