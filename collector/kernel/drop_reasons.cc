@@ -31,6 +31,7 @@ constexpr std::string_view kPrefixes[] = {"SKB_DROP_REASON_", "SKB_"};
 constexpr std::string_view kNormal[] = {
     "NOT_DROPPED_YET",  "CONSUMED",
     "QUEUE_PURGE",      // what was queued when a socket or a device closed
+    "SOCKET_CLOSE",     // the same of local sockets
     "SOCKET_FILTER",    // the socket's owner attached the filter
     "OTHERHOST",        // seen in promiscuous mode only
     "UNHANDLED_PROTO",  // LLDP, STP and the like that nobody here speaks

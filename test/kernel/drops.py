@@ -8,8 +8,8 @@
                                             connections when PARALLEL more come at once; waits on
                                             standard input at each step, and prints its port first
   drops.py closed PORT COUNT                of IPv4 and IPv6 each so many connections that end as they
-                                            should, and so many datagrams that nobody has read when
-                                            their socket closes
+                                            should, and so many datagrams, and bytes on a local
+                                            socket, that nobody has read when their socket closes
   drops.py flood ADDRESS PORT SECONDS       datagrams as fast as one CPU can; prints how many
   drops.py storm PORT COUNT                 at least so many datagrams to a socket whose buffer is full,
                                             64 to a system call; prints how many the socket dropped,
@@ -63,6 +63,11 @@ def closed(port, count):
             reader.bind(target)
             for _ in range(int(count)):
                 sender.sendto(b"x" * 32, target)
+    reader, sender = socket.socketpair()
+    for _ in range(int(count)):
+        sender.send(b"x")
+    reader.close()
+    sender.close()
 
 
 def flood(address, port, seconds):
