@@ -23,14 +23,41 @@ char LICENSE[] SEC("license") = "GPL";
 /* Longer chains of cgroups than this end at the host's slot. */
 #define CGROUP_DEPTH 16
 
+/* Of the tracepoint; what comes after it depends on the kernel. */
+struct switch_args {
+	u64 preempt;
+	struct task_struct *prev;
+	struct task_struct *next;
+};
+
+/* Read where they are needed. Opaque: the verifier wants each read by its offset, and the compiler
+ * would keep an address of one. */
+static __always_inline struct task_struct *prev_of(struct switch_args *args)
+{
+	asm volatile("" : "+r"(args));
+	return args->prev;
+}
+
+static __always_inline struct task_struct *next_of(struct switch_args *args)
+{
+	asm volatile("" : "+r"(args));
+	return args->next;
+}
+
+/* Not known before 5.11 (in the kernel's BTF), nor without CONFIG_KALLSYMS_ALL. */
+extern const struct rq runqueues __ksym __weak;
+
 /* What a cached slot is kept under. Both is right everywhere; on a node whose cpu controller is on
  * v1 the v2 cgroup is not needed, on v2 the controller is not: two loads less. */
 const volatile bool key_by_controller = true;
 const volatile bool key_by_unified = true;
-/* User space adds one after every change of `slots`: all cached answers are then void. */
-volatile __u64 slot_generation SEC(".data") = 1;
+/* User space adds SCHED_GENERATION after every change of `slots`: all cached answers are then void.
+ */
+volatile __u64 slot_generation SEC(".data") = SCHED_GENERATION;
 /* The smallest threshold of the open instances; all ones when none is open. */
 volatile __u64 min_threshold_ns SEC(".data") = ~0ULL;
+/* The same, but at most SCHED_SHORT_NS. */
+volatile __u64 short_wait_ns SEC(".data") = SCHED_SHORT_NS;
 
 /* The top cgroup of each container is enough: cgroups below it are found by their ancestors. */
 struct {
@@ -90,23 +117,28 @@ static __always_inline u64 look_up_slot(bool typed, struct sched_cpu *cpu, struc
 	return entry->slot;
 }
 
-/* Of `next`. Tasks of one css_set have one slot. That address may be used again, but not while
- * `prev`, which had it when it began to run, still has it. */
-static __always_inline u64 slot_of(bool typed, struct sched_cpu *cpu, struct task_struct *prev,
-				   struct task_struct *next)
+/* Tasks of one css_set have one slot. The address of one may be used again, but not while `prev`,
+ * which had it when it began to run, still has it. */
+static __always_inline bool same_set(bool typed, const struct sched_cpu *cpu,
+				     struct task_struct *prev, struct task_struct *next)
+{
+	u64 set = (u64)LOAD(typed, next, cgroups);
+	u64 known = cpu->set ^ slot_generation;
+
+	/* The verifier lets an address be compared, not computed with. */
+	asm volatile("" : "+r"(known));
+	return known == set && (u64)LOAD(typed, prev, cgroups) == set;
+}
+
+static __always_inline u64 slot_of(bool typed, struct sched_cpu *cpu, struct task_struct *next)
 {
 	struct css_set *set = LOAD(typed, next, cgroups);
 	/* Read before `slots`, so that an answer is never newer than its mark. */
 	u64 generation = slot_generation;
 
-	if (cpu->set == (u64)set && cpu->generation == generation &&
-	    (u64)LOAD(typed, prev, cgroups) == (u64)set) {
-		u64 left = cpu->timeline.running.slot;
-
-		return left == SCHED_SLOT_KERNEL ? SCHED_SLOT_HOST : left;
-	}
-	cpu->set = (u64)set;
-	cpu->generation = generation;
+	/* In memory, where it is a number: see same_set. */
+	*(volatile u64 *)&cpu->set = (u64)set;
+	*(volatile u64 *)&cpu->set ^= generation;
 	return look_up_slot(typed, cpu, next, set, generation);
 }
 
@@ -182,44 +214,74 @@ static __always_inline bool voluntary(bool typed, bool preempt, struct task_stru
 	return LOAD(typed, old, state) != 0;
 }
 
-static __always_inline void end_wait(u32 number, struct sched_cpu *cpu,
-				     struct sched_histogram *histogram, struct task_struct *prev,
-				     struct task_struct *next, u64 slot, u64 queued, u64 now)
+static __always_inline void count_wait(struct sched_histogram *histogram, u64 wait_ns)
+{
+	histogram->sum_ns += wait_ns;
+	histogram->bucket[bucket_of(wait_ns, SCHED_BUCKETS)]++;
+}
+
+static __always_inline void count_switch(bool typed, struct switch_args *args,
+					 struct sched_histogram *histogram)
+{
+	histogram->switches[voluntary(typed, args->preempt, args->prev)]++;
+}
+
+/* After a short wait for nobody but the own container, or of a process of the host: what is usual
+ * where a CPU is switched most often. False when it is not so. */
+static __always_inline bool switch_within(bool typed, struct switch_args *args,
+					  struct sched_cpu *cpu, u64 queued, u64 now)
+{
+	u64 slot = cpu->timeline.running.slot;
+	u64 wait_ns = now - queued;
+	struct sched_histogram *histogram;
+
+	/* Also who was not queued, whose time is 0, and what is negative, as numbers have no sign
+	 * here. */
+	if (wait_ns >= short_wait_ns)
+		return false;
+	if (slot == SCHED_SLOT_HOST) {
+		count_wait(&cpu->histogram[SCHED_SLOT_HOST], wait_ns);
+		return true;
+	}
+	if (slot < SCHED_SLOT_OTHER || wait_ns >= LONG_WAIT_NS ||
+	    now - wait_ns < cpu->timeline.running.since_ns)
+		return false;
+	histogram = histogram_of(cpu, slot);
+	if (!histogram)
+		return false;
+	histogram->behind_ns[SCHED_BEHIND_OWN] += wait_ns;
+	count_switch(typed, args, histogram);
+	count_wait(histogram, wait_ns);
+	return true;
+}
+
+static __always_inline void end_wait(struct switch_args *args, struct sched_cpu *cpu,
+				     struct sched_histogram *histogram, u64 slot, u64 queued,
+				     u64 now)
 {
 	u64 wait_ns = now - queued;
 
 	if ((s64)wait_ns < 0)
 		wait_ns = 0;
-	histogram->bucket[bucket_of(wait_ns, SCHED_BUCKETS)]++;
-	histogram->sum_ns += wait_ns;
+	count_wait(histogram, wait_ns);
 	if (slot >= SCHED_SLOT_OTHER)
-		blame(number, &cpu->timeline.running, histogram, next, slot, now - wait_ns, now);
+		blame(&cpu->timeline.running, histogram, next_of(args), slot, now - wait_ns, now);
 	if (wait_ns < min_threshold_ns)
 		return;
-	cpu->reported = (struct sched_wait){(u64)prev, (u64)next, slot, wait_ns};
-	report_delay(number);
+	cpu->reported = (struct sched_wait){(u64)prev_of(args), (u64)next_of(args), slot, wait_ns};
+	report_delay(bpf_get_smp_processor_id());
 }
 
-static __always_inline int on_switch(bool typed, bool preempt, struct task_struct *prev,
-				     struct task_struct *next)
+static __always_inline int switch_between(bool typed, struct switch_args *args,
+					  struct sched_cpu *cpu, u64 queued, u64 now)
 {
-	/* Before all else: nothing has to be kept beside that call then. */
-	u32 number = bpf_get_smp_processor_id();
-	struct sched_cpu *cpu = cpu_of(number);
+	struct task_struct *next = next_of(args);
 	struct sched_histogram *histogram;
 	u64 slot = SCHED_SLOT_IDLE;
-	struct cfs_rq *cfs;
-	u64 left, now, queued;
-	struct rq *rq;
+	u64 left;
 
-	if (!cpu)
-		return 0;
-	queued = LOAD(typed, next, sched_info.last_queued);
-	cfs = LOAD(typed, next, se.cfs_rq);
-	rq = LOAD(typed, cfs, rq);
-	now = LOAD(typed, rq, clock);
 	if (queued || LOAD(typed, next, pid))
-		slot = slot_of(typed, cpu, prev, next);
+		slot = slot_of(typed, cpu, next);
 	else
 		cpu->set = 0;
 	left = cpu->timeline.running.slot;
@@ -230,7 +292,7 @@ static __always_inline int on_switch(bool typed, bool preempt, struct task_struc
 		histogram = histogram_of(cpu, slot);
 		if (!histogram)
 			return 0;
-		end_wait(number, cpu, histogram, prev, next, slot, queued, now);
+		end_wait(args, cpu, histogram, slot, queued, now);
 	}
 	if (left != slot)
 		begin_segment(&cpu->timeline, slot, now);
@@ -238,18 +300,61 @@ static __always_inline int on_switch(bool typed, bool preempt, struct task_struc
 		return 0;
 	histogram = histogram_of(cpu, left);
 	if (histogram)
-		histogram->switches[voluntary(typed, preempt, prev)]++;
+		count_switch(typed, args, histogram);
 	return 0;
 }
 
-SEC("tp_btf/sched_switch")
-int BPF_PROG(sched_switch_btf, bool preempt, struct task_struct *prev, struct task_struct *next)
+/* Of this CPU's run queue, which is the next task's too. The way there from the task takes two
+ * loads more; `named`: none is needed. */
+static __always_inline u64 queue_clock(bool typed, bool named, struct task_struct *next)
 {
-	return on_switch(true, preempt, prev, next);
+	struct cfs_rq *cfs;
+	struct rq *rq;
+
+	if (named) {
+		rq = bpf_this_cpu_ptr(&runqueues);
+		return rq->clock;
+	}
+	cfs = LOAD(typed, next, se.cfs_rq);
+	rq = LOAD(typed, cfs, rq);
+	return LOAD(typed, rq, clock);
+}
+
+static __always_inline int on_switch(bool typed, bool named, struct switch_args *args)
+{
+	/* Before all else: nothing has to be kept beside that call then. */
+	u32 number = bpf_get_smp_processor_id();
+	struct sched_cpu *cpu = cpu_of(number);
+	struct task_struct *next;
+	u64 now, queued;
+
+	if (!cpu)
+		return 0;
+	now = queue_clock(typed, named, args->next);
+	next = args->next;
+	queued = LOAD(typed, next, sched_info.last_queued);
+	if (same_set(typed, cpu, args->prev, next) && switch_within(typed, args, cpu, queued, now))
+		return 0;
+	/* A line between the two: what the rest has to keep must not cost each switch that ended
+	 * above, and the arguments can be read again. */
+	asm volatile("" : "+r"(args), "+r"(queued), "+r"(now));
+	return switch_between(typed, args, cpu, queued, now);
+}
+
+SEC("tp_btf/sched_switch")
+int sched_switch_named(struct switch_args *args)
+{
+	return on_switch(true, true, args);
+}
+
+SEC("tp_btf/sched_switch")
+int sched_switch_btf(struct switch_args *args)
+{
+	return on_switch(true, false, args);
 }
 
 SEC("raw_tp/sched_switch")
-int BPF_PROG(sched_switch_raw, bool preempt, struct task_struct *prev, struct task_struct *next)
+int sched_switch_raw(struct switch_args *args)
 {
-	return on_switch(false, preempt, prev, next);
+	return on_switch(false, false, args);
 }

@@ -34,6 +34,10 @@
 #define SCHED_PAIR_WAITER(pair)	    ((pair) >> 16)
 #define SCHED_PAIR_CULPRIT(pair)    ((pair)&0xffff)
 
+/* Nothing is observed on a machine that is up for less: so no time is that short since its start.
+ */
+#define SCHED_SHORT_NS 1000000000ULL
+
 /* Instance 0 is `always`, 1 to 8 are tasks. */
 #define SCHED_INSTANCES 9
 
@@ -68,6 +72,10 @@ struct sched_timeline {
 	struct sched_pending pending[1 << SCHED_PENDING_BITS];
 };
 
+/* The step from one generation of slots to the next: its number stands in the bits in which all
+ * addresses of the kernel are the same, so that both fit into one word. */
+#define SCHED_GENERATION (1ULL << 48)
+
 /* A css serial number is never used twice, unlike a pointer, and is two loads nearer to the task
  * than the id. `controller`: of the cpu css, which alone says who it is on v1. `unified`: of the v2
  * cgroup, since there the cpu css can be an ancestor's. */
@@ -90,9 +98,7 @@ struct sched_wait {
  * can be mapped begins with a page. */
 struct sched_cpu {
 	struct sched_timeline timeline;
-	/* Of who runs: the css_set it had when it began to, and the generation. */
-	__u64 set;
-	__u64 generation;
+	__u64 set; /* of who runs: the css_set it had when it began to, ^ the generation; 0: none */
 	struct sched_cached_slot slot[1 << SCHED_CACHE_BITS];
 	struct sched_wait reported;
 	struct sched_histogram histogram[SCHED_SLOTS];

@@ -220,13 +220,14 @@ static __noinline u64 throttled_part(struct task_struct *next, u64 from, u64 unt
 }
 
 /* Adds the wait to the causes in `histogram`, which is that of `slot`. */
-static __always_inline void blame(u32 number, const struct sched_segment *running,
+static __always_inline void blame(const struct sched_segment *running,
 				  struct sched_histogram *histogram, struct task_struct *next,
 				  u64 slot, u64 from, u64 now)
 {
 	u64 waiter = slot;
 	u64 throttled;
 	u64 until;
+	u32 number;
 
 	if (now - from >= LONG_WAIT_NS) {
 		throttled = throttled_part(next, from, now);
@@ -244,6 +245,7 @@ static __always_inline void blame(u32 number, const struct sched_segment *runnin
 		histogram->behind_ns[SCHED_BEHIND_IDLE] += now - from;
 		return;
 	}
+	number = bpf_get_smp_processor_id();
 	until = count_segment(number, 0, waiter, from, now);
 	if (until > from)
 		cut_wait(number, waiter, from, until);

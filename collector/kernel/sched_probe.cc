@@ -141,7 +141,8 @@ absl::Status SchedProbe::WriteThreshold() {
   for (const sched_instance& instance : instances_) {
     if (instance.threshold_ns != 0) minimum = std::min<uint64_t>(minimum, instance.threshold_ns);
   }
-  return object_->SetTunable("min_threshold_ns", minimum);
+  RETURN_IF_ERROR(object_->SetTunable("min_threshold_ns", minimum));
+  return object_->SetTunable("short_wait_ns", std::min<uint64_t>(minimum, SCHED_SHORT_NS));
 }
 
 bool SchedProbe::MapCgroups(Subject& subject, const std::vector<cgroup_ref>& cgroups) {
@@ -204,7 +205,9 @@ void SchedProbe::Sync(const std::vector<LiveContainer>& live) {
     changed |= MapCgroups(subjects_.at(one.subject), one.cgroups);
   }
   // Cached answers of the programs are void from here on.
-  if (changed) object_->SetTunable("slot_generation", ++generation_).IgnoreError();
+  if (!changed) return;
+  generation_ += SCHED_GENERATION;
+  object_->SetTunable("slot_generation", generation_).IgnoreError();
 }
 
 std::optional<uint32_t> SchedProbe::SlotOf(const std::string& container_id) const {

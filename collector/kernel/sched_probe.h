@@ -98,7 +98,7 @@ class SchedProbe {
   std::map<uint32_t, const v1::Container*> owners_;  // of the slots that are one container's
   std::vector<uint32_t> free_slots_;
   uint32_t used_slots_ = SCHED_SLOT_FIRST;  // slots below it have been in use
-  uint64_t generation_ = 1;
+  uint64_t generation_ = SCHED_GENERATION;  // of what the programs remember of slots
   uint64_t overflowed_ = 0;
 };
 

@@ -260,9 +260,11 @@ absl::StatusOr<std::unique_ptr<Instance>> Open(const OpenRequest& request,
   return instance;
 }
 
+constexpr std::string_view kNamed[] = {"sched_switch_named"};
 constexpr std::string_view kTyped[] = {"sched_switch_btf"};
 constexpr std::string_view kRaw[] = {"sched_switch_raw"};
 constexpr Mechanism kMechanisms[] = {
+    {"tp_btf+runqueues", "", &Open, kNamed},
     {"tp_btf", "", &Open, kTyped},
     {"raw_tp", "", &Open, kRaw},
 };
