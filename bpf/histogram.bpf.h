@@ -24,22 +24,35 @@ static __always_inline u64 log2_of(u64 value)
 	return log;
 }
 
-/* 1 when a > b; both below 2^63. */
-#define ABOVE(a, b) (((u64)(b) - (a)) >> 63)
+/* What usual_bucket has no index for. */
+#define BUCKET_UNUSUAL 64
+
+/* Index of the bucket up to 256 us, with few comparisons; beyond that BUCKET_UNUSUAL. */
+static __always_inline u64 usual_bucket(u64 ns)
+{
+	if (ns <= 1000)
+		return 0;
+	if (ns <= 16000) {
+		if (ns <= 4000)
+			return ns <= 2000 ? 1 : 2;
+		return ns <= 8000 ? 3 : 4;
+	}
+	if (ns <= 256000) {
+		if (ns <= 64000)
+			return ns <= 32000 ? 5 : 6;
+		return ns <= 128000 ? 7 : 8;
+	}
+	return BUCKET_UNUSUAL;
+}
 
 /* Index of the bucket, below `buckets` (a constant, at most 33). No division: BPF would do it in 64
  * bits, which costs more than all the rest. */
 static __always_inline u64 bucket_of(u64 ns, u64 buckets)
 {
-	u64 log;
+	u64 log = usual_bucket(ns);
 
-	if (ns <= 1000)
-		return 0;
-	/* What is usual, without the logarithm. */
-	if (ns <= 16000)
-		return 1 + ABOVE(ns, 2000) + ABOVE(ns, 4000) + ABOVE(ns, 8000);
-	if (ns <= 256000)
-		return 5 + ABOVE(ns, 32000) + ABOVE(ns, 64000) + ABOVE(ns, 128000);
+	if (log != BUCKET_UNUSUAL)
+		return log;
 	if (ns > 1000ULL << (buckets - 2))
 		return buckets - 1;
 	/* 1000 is a little less than 2^10, so the bound of the bucket can lie on either side. */

@@ -54,12 +54,13 @@ Tick Open(int cpu, bool late) {
   return skeleton->links.tick_sample != nullptr ? std::move(skeleton) : nullptr;
 }
 
-// As if a softirq of this CPU had been raised; 0: as if none waited.
-void Pretend(const tick_bpf* skeleton, uint32_t cpu, uint64_t raised_ns) {
-  const uint32_t unused = 5;  // IRQ_POLL, of some SCSI drivers
+constexpr uint32_t kUnused = 5;  // IRQ_POLL, of some SCSI drivers
+
+// As if this softirq of the CPU had been raised long ago.
+void Pretend(const tick_bpf* skeleton, uint32_t cpu, uint32_t vector) {
   std::vector<softirq_vector> cpus(static_cast<size_t>(libbpf_num_possible_cpus()));
-  cpus[cpu].raised_ns = raised_ns;
-  bpf_map__update_elem(skeleton->maps.vectors, &unused, sizeof(unused), cpus.data(),
+  cpus[cpu].raised_ns = 1;
+  bpf_map__update_elem(skeleton->maps.vectors, &vector, sizeof(vector), cpus.data(),
                        cpus.size() * sizeof(cpus[0]), 0);
 }
 
@@ -117,7 +118,7 @@ int64_t Mine(const std::vector<tick_sample>& samples) {
 TEST_CASE("[host] the samples of a CPU are of the task that keeps it busy while a softirq waits") {
   const Tick skeleton = Open(0, false);
   REQUIRE(skeleton != nullptr);
-  Pretend(skeleton.get(), 0, 1);
+  Pretend(skeleton.get(), 0, kUnused);
   SpinFor(skeleton.get(), 0, 2 * TICK_SAMPLES);
   // Others may have the CPU for a while.
   std::vector<tick_sample> samples = Samples(skeleton.get(), 0);
@@ -195,9 +196,10 @@ TEST_CASE("[host] a softirq that was held off names the vector, and the task of 
   bpf_program__set_autoload(softirq->progs.softirq_raise_raw, false);
   bpf_program__set_autoload(softirq->progs.softirq_entry_raw, false);
   REQUIRE(softirq_bpf__load(softirq.get()) == 0);
-  Pretend(tick.get(), 0, 1);
+  Pretend(tick.get(), 0, kUnused);
   SpinFor(tick.get(), 0, TICK_SAMPLES);
-  // Every softirq was held off for so long; the ring is small, so a few are enough.
+  // Every softirq that comes next was held off for so long.
+  for (uint32_t vector = 0; vector < SOFTIRQ_VECTORS; ++vector) Pretend(tick.get(), 0, vector);
   softirq->data->threshold_ns = 1;
   softirq->data->limit_per_second = 5;
   REQUIRE(softirq_bpf__attach(softirq.get()) == 0);
