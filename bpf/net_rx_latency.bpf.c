@@ -269,10 +269,15 @@ static __always_inline void remember(bool wall, u32 limit, u64 tick, u64 thresho
 		in_time[wall ? RX_WALL : RX_MONOTONIC][limit] = (stamp & ~TICK_MASK) | tick;
 }
 
+static __always_inline u64 tick_now(void)
+{
+	return bpf_jiffies64() & TICK_MASK;
+}
+
 static __noinline int measure(struct sk_buff *skb, struct sock *sk, u32 stage, u32 limit)
 {
 	struct late_packet late = {.skb = skb, .sk = sk, .stage = stage};
-	u64 tick = bpf_jiffies64() & TICK_MASK;
+	u64 tick = tick_now();
 	u64 tstamp = BPF_CORE_READ(skb, tstamp);
 
 	if (!tstamp)
@@ -290,11 +295,10 @@ static __noinline int measure(struct sk_buff *skb, struct sock *sk, u32 stage, u
 
 /* Reading a clock would be most of what a packet costs: that it is in time for sure is told by a
  * few loads. A stamp from before the wall clock of the boot is one of the monotonic clock, and
- * below all of the other. The tick is asked for first, so that nothing else has to be kept beside
- * that call. `typed`: see load.bpf.h. */
-static __always_inline bool surely_in_time(bool typed, struct sk_buff *skb, u32 limit)
+ * below all of the other. `tick`: of now, asked for first, so that nothing else has to be kept
+ * beside that call. `typed`: see load.bpf.h. */
+static __always_inline bool surely_in_time(bool typed, u64 tick, struct sk_buff *skb, u32 limit)
 {
-	u64 tick = bpf_jiffies64() & TICK_MASK;
 	u64 tstamp = typed ? skb->tstamp : BPF_CORE_READ(skb, tstamp);
 	u64 stamp = in_time[RX_WALL][limit];
 
@@ -311,7 +315,7 @@ static __always_inline bool surely_in_time(bool typed, struct sk_buff *skb, u32 
 static __always_inline int on_packet(bool typed, struct sk_buff *skb, struct sock *sk, u32 stage,
 				     u32 limit)
 {
-	return surely_in_time(typed, skb, limit) ? 0 : measure(skb, sk, stage, limit);
+	return surely_in_time(typed, tick_now(), skb, limit) ? 0 : measure(skb, sk, stage, limit);
 }
 
 SEC("tp_btf/netif_receive_skb")
@@ -324,7 +328,7 @@ int BPF_PROG(rx_netif, struct sk_buff *skb)
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(rx_user, struct sk_buff *skb)
 {
-	if (surely_in_time(true, skb, RX_LIMIT_USER) || !skb->sk)
+	if (surely_in_time(true, tick_now(), skb, RX_LIMIT_USER) || !skb->sk)
 		return 0;
 	return measure(skb, NULL, RX_TO_USER, RX_LIMIT_USER);
 }
@@ -353,22 +357,37 @@ int BPF_KPROBE(rx_user_udp_kprobe, struct sock *sk, struct sk_buff *skb, int len
 	return on_packet(false, skb, sk, RX_TO_USER, RX_LIMIT_USER);
 }
 
-/* Here TCP takes a packet: for an established connection, for all others. Not the functions that
- * receive its packets from IP: a function costs twice what a tracepoint does, and here the socket
- * is known. What its owner keeps it busy with is in the latency. */
-static __always_inline int on_tcp(bool typed, struct sock *sk, struct sk_buff *skb)
+static __noinline int measure_tcp(struct sk_buff *skb, struct sock *sk)
 {
-	if (surely_in_time(typed, skb, RX_LIMIT_TRANSPORT))
-		return 0;
 	if (BPF_CORE_READ(skb, protocol) == bpf_htons(ETHERTYPE_IP))
 		return measure(skb, sk, RX_TO_TCPV4, RX_LIMIT_TRANSPORT);
 	return measure(skb, sk, RX_TO_TCPV6, RX_LIMIT_TRANSPORT);
 }
 
-SEC("tp_btf/tcp_probe")
-int BPF_PROG(rx_tcp_probe, struct sock *sk, struct sk_buff *skb)
+/* Here TCP takes a packet: for an established connection, for all others. Not the functions that
+ * receive its packets from IP: a function costs twice what a tracepoint does, and here the socket
+ * is known. What its owner keeps it busy with is in the latency. */
+static __always_inline int on_tcp(bool typed, struct sock *sk, struct sk_buff *skb)
 {
-	return on_tcp(true, sk, skb);
+	if (surely_in_time(typed, tick_now(), skb, RX_LIMIT_TRANSPORT))
+		return 0;
+	return measure_tcp(skb, sk);
+}
+
+struct tcp_probe_args {
+	struct sock *sk;
+	struct sk_buff *skb;
+};
+
+/* Where most packets come by: only `args` is kept beside the call for the tick. */
+SEC("tp_btf/tcp_probe")
+int rx_tcp_probe(struct tcp_probe_args *args)
+{
+	u64 tick = tick_now();
+
+	if (surely_in_time(true, tick, args->skb, RX_LIMIT_TRANSPORT))
+		return 0;
+	return measure_tcp(args->skb, args->sk);
 }
 
 SEC("fentry/tcp_rcv_state_process")
