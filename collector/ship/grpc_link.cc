@@ -4,16 +4,18 @@
 #include <grpcpp/resource_quota.h>
 
 #include <condition_variable>
+#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <mutex>
-#include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "collector/ship/link.h"
 #include "common/status.h"
 #include "common/status_macros.h"
+#include "common/thread_name.h"
 #include "huatuo/v1/huatuo.grpc.pb.h"
 
 namespace huatuo {
@@ -95,8 +97,9 @@ std::string Unpack(const grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
-class GrpcLink final : public Link,
-                       public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+// With a completion queue and a thread of its own, which sleeps until something happens: the
+// threads behind gRPC's callbacks look around several times a second.
+class GrpcLink final : public Link {
  public:
   GrpcLink(const std::shared_ptr<grpc::Channel>& channel, const std::string& rpc,
            const std::string& token, const std::string& collector, LinkListener& listener)
@@ -107,12 +110,10 @@ class GrpcLink final : public Link,
     if (!token.empty()) {
       context_.AddMetadata("authorization", "Bearer " + token);
     }
-    stub_.PrepareBidiStreamingCall(
-        &context_, fmt::format("/{}/{}", v1::Ingest::service_full_name(), rpc), {}, this);
-    // Writes come from outside the reactions, so the call must not be done before Close.
-    AddHold();
-    StartRead(&incoming_);
-    StartCall();
+    call_ = stub_.PrepareCall(&context_,
+                              fmt::format("/{}/{}", v1::Ingest::service_full_name(), rpc), &queue_);
+    call_->StartCall(Tag(Event::kStarted));
+    thread_ = std::thread([this] { Run(); });
   }
   ~GrpcLink() override {
     if (!closed_) {
@@ -124,71 +125,131 @@ class GrpcLink final : public Link,
   GrpcLink& operator=(const GrpcLink&) = delete;
 
   void Write(std::string message) override {
-    {
-      std::lock_guard lock(mutex_);
-      writing_ = true;
-    }
+    const std::lock_guard lock(mutex_);
     outgoing_ = Pack(std::move(message));
-    StartWrite(&outgoing_);
+    writing_ = true;
+    if (started_) {
+      call_->Write(outgoing_, Tag(Event::kWritten));
+    }
   }
 
   void ReadNext() override {
-    {
-      std::lock_guard lock(mutex_);
-      reading_ = true;
-    }
-    StartRead(&incoming_);
+    const std::lock_guard lock(mutex_);
+    Read();
   }
 
   absl::Status Close(std::chrono::milliseconds patience) override {
     std::unique_lock lock(mutex_);
     closing_ = true;
     closed_ = true;
-    bool half_close = !writing_ && !ended_;
-    bool read = !std::exchange(reading_, true) && !ended_;
-    lock.unlock();
-    if (read) {
-      StartRead(&incoming_);
+    if (started_ && !reading_ && !ended_) {
+      Read();
     }
-    if (half_close) {
-      StartWritesDone();
+    if (started_ && !writing_ && !ended_) {
+      call_->WritesDone(Tag(Event::kHalfClosed));
     }
-    lock.lock();
     if (!changed_.wait_for(lock, patience, [this] { return ended_; })) {
       context_.TryCancel();
+      changed_.wait(lock, [this] { return ended_; });
     }
+    grpc::Status status;
+    call_->Finish(&status, Tag(Event::kFinished));
     lock.unlock();
-    RemoveHold();
-    lock.lock();
-    changed_.wait(lock, [this] { return status_.has_value(); });
-    return *status_;
+    thread_.join();
+    return FromGrpc(status);
   }
 
-  void OnReadDone(bool ok) override {
-    std::unique_lock lock(mutex_);
-    if (ok && closing_) {
-      lock.unlock();
-      StartRead(&incoming_);
-      return;
+ private:
+  enum class Event : intptr_t { kStarted, kRead, kWritten, kHalfClosed, kFinished };
+
+  static void* Tag(Event event) {
+    return reinterpret_cast<void*>(event);  // NOLINT(performance-no-int-to-ptr)
+  }
+
+  // Ends with the last event, which is not always kFinished.
+  void Run() {
+    NameThread("link");
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+      switch (static_cast<Event>(reinterpret_cast<intptr_t>(tag))) {
+        case Event::kStarted:
+          OnStarted(ok);
+          break;
+        case Event::kRead:
+          OnRead(ok);
+          break;
+        case Event::kWritten:
+          OnWritten(ok);
+          break;
+        case Event::kHalfClosed:
+          break;
+        case Event::kFinished:
+          queue_.Shutdown();
+          break;
+      }
     }
-    reading_ = false;
-    ended_ = !ok;
-    bool tell = !closing_;
-    changed_.notify_all();
-    lock.unlock();
-    if (tell && ok) {
-      std::string message = Unpack(incoming_);
-      incoming_.Clear();
-      listener_.OnMessage(std::move(message));
-    } else if (tell) {
+  }
+
+  void Read() {
+    reading_ = true;
+    call_->Read(&incoming_, Tag(Event::kRead));
+  }
+
+  void OnStarted(bool ok) {
+    {
+      const std::lock_guard lock(mutex_);
+      started_ = ok;
+      if (ok) {
+        Read();
+        if (writing_) {
+          call_->Write(outgoing_, Tag(Event::kWritten));
+        } else if (closing_) {
+          call_->WritesDone(Tag(Event::kHalfClosed));
+        }
+        return;
+      }
+    }
+    End();
+  }
+
+  void End() {
+    bool tell = false;
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      tell = !closing_;
+      changed_.notify_all();
+    }
+    if (tell) {
       listener_.OnEnded();
     }
   }
 
-  void OnWriteDone(bool ok) override {
+  void OnRead(bool ok) {
+    if (!ok) {
+      End();
+      return;
+    }
+    std::string message;
+    {
+      const std::lock_guard lock(mutex_);
+      reading_ = false;
+      if (closing_) {
+        Read();
+        return;
+      }
+      // Close may begin to read the next at once.
+      message = Unpack(incoming_);
+      incoming_.Clear();
+    }
+    listener_.OnMessage(std::move(message));
+  }
+
+  void OnWritten(bool ok) {
     bool tell = false;
     {
-      std::lock_guard lock(mutex_);
+      const std::lock_guard lock(mutex_);
       writing_ = false;
       tell = ok && !closing_;
     }
@@ -197,27 +258,23 @@ class GrpcLink final : public Link,
     }
   }
 
-  void OnDone(const grpc::Status& status) override {
-    std::lock_guard lock(mutex_);
-    status_ = FromGrpc(status);
-    changed_.notify_all();
-  }
-
- private:
   LinkListener& listener_;
   grpc::GenericStub stub_;
   grpc::ClientContext context_;
-  grpc::ByteBuffer outgoing_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
   grpc::ByteBuffer incoming_;
   bool closed_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  grpc::ByteBuffer outgoing_;
+  bool started_ = false;
   bool writing_ = false;
-  bool reading_ = true;
+  bool reading_ = false;
   bool closing_ = false;
   bool ended_ = false;
-  std::optional<absl::Status> status_;
+  std::thread thread_;
 };
 
 }  // namespace
