@@ -14,6 +14,8 @@ class ByteSource {
  public:
   virtual ~ByteSource() = default;
   virtual uint64_t size() const = 0;
+  // False when it is not there to be read; what was not asked for is then still unknown.
+  virtual bool Ready() const { return true; }
   // Fills `to` with the bytes from `offset` on; false, and `to` is undefined, when there are fewer.
   virtual bool Read(uint64_t offset, std::span<std::byte> to) const = 0;
 

@@ -33,7 +33,7 @@ void Module::Look(const ByteSource& source, std::span<const uint64_t> addresses)
   for (const uint64_t address : addresses) {
     if (!Find(address).has_value()) unknown.push_back(address);
   }
-  if (unknown.empty()) return;
+  if (unknown.empty() || !source.Ready()) return;
   const auto found = FindSymbols(file_, source, unknown);
   for (size_t i = 0; i < unknown.size(); ++i) {
     if (Find(unknown[i]).has_value()) continue;  // in the range of the one before

@@ -15,14 +15,17 @@ constexpr size_t kEntryBytes = 256;  // of the table, with a build id and segmen
 
 }  // namespace
 
-Module* ModuleCache::Of(const OpenFile& file) {
-  const auto [it, fresh] = files_.try_emplace(file.id);
-  Entry& entry = it->second;
+Module* ModuleCache::Of(const ForeignFile& file) {
+  if (const auto known = files_.find(file.id()); known != files_.end()) {
+    known->second.used = ++clock_;
+    return known->second.module.get();
+  }
+  if (!file.Ready()) return nullptr;
+  Entry& entry = files_[file.id()];
   entry.used = ++clock_;
-  if (!fresh) return entry.module.get();
   ++counts_.files;
   counts_.bytes += kEntryBytes;
-  auto elf = ReadElf(file.source);
+  auto elf = ReadElf(file);
   if (!elf.ok()) {
     ++counts_.unreadable;
     return nullptr;

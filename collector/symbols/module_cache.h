@@ -26,8 +26,8 @@ class ModuleCache {
 
   explicit ModuleCache(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
-  // Null when it is not an ELF file. Valid until Trim.
-  Module* Of(const OpenFile& file);
+  // Null when it is not an ELF file, or neither known nor ready. Valid until Trim.
+  Module* Of(const ForeignFile& file);
 
   // The vdso of this kernel's 64-bit processes, with `vdso_source` its image; null: there is none.
   Module* Vdso();

@@ -16,17 +16,21 @@ namespace {
 // O_NONBLOCK: what lies there may be a FIFO by now.
 constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
+// nullopt when it is not a regular file.
+std::optional<FileId> IdOf(const struct stat& status) {
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
+  return FileId{status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size),
+                status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec};
+}
+
 // Takes `fd`; nullopt when it is not a regular file, or not the one with `inode` (0: any).
-std::optional<OpenFile> Regular(int fd, uint64_t inode) {
+std::optional<ForeignFile> Regular(int fd, uint64_t inode) {
   if (fd < 0) return std::nullopt;
   struct stat status {};
-  const bool known = fstat(fd, &status) == 0;
+  const auto id = fstat(fd, &status) == 0 ? IdOf(status) : std::nullopt;
   FileSource source(fd, static_cast<uint64_t>(status.st_size));
-  if (!known || !S_ISREG(status.st_mode)) return std::nullopt;
-  if (inode != 0 && inode != status.st_ino) return std::nullopt;
-  const FileId id{status.st_dev, status.st_ino, source.size(),
-                  status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec};
-  return OpenFile{std::move(source), id};
+  if (!id.has_value() || (inode != 0 && inode != id->inode)) return std::nullopt;
+  return ForeignFile(std::move(source), *id);
 }
 
 // Opens `path` as the process would: its symbolic links cannot lead out of its root.
@@ -74,17 +78,35 @@ bool IsAlive(const Root& root, const ProcessId& id) {
   return ticks == id.start_ns / kTickNs;
 }
 
-std::optional<OpenFile> OpenMapped(const Root& root, uint32_t pid, const Mapping& mapping,
-                                   const std::string& path) {
+bool ForeignFile::Ready() const {
+  if (file_.has_value()) return true;
+  const int fd = open(path_.c_str(), kFlags);
+  if (fd < 0) return false;
+  struct stat status {};
+  const bool same = fstat(fd, &status) == 0 && IdOf(status) == id_;
+  FileSource file(fd, id_.bytes);
+  if (same) file_.emplace(std::move(file));
+  return same;
+}
+
+bool ForeignFile::Read(uint64_t offset, std::span<std::byte> to) const {
+  return Ready() && file_->Read(offset, to);
+}
+
+std::optional<ForeignFile> FindMapped(const Root& root, uint32_t pid, const Mapping& mapping,
+                                      const std::string& path) {
   if (mapping.inode == 0) return std::nullopt;
   // The very file, wherever it is and whether it is deleted or not; needs CAP_CHECKPOINT_RESTORE.
   const std::string link =
       root.Path(fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, mapping.begin, mapping.end));
-  if (auto file = Regular(open(link.c_str(), kFlags), 0)) return file;
+  struct stat status {};
+  if (stat(link.c_str(), &status) == 0) {
+    if (const auto id = IdOf(status)) return ForeignFile(link, *id);
+  }
   return Regular(OpenInside(root, pid, path), mapping.inode);
 }
 
-std::optional<OpenFile> OpenPerfMap(const Root& root, uint32_t pid) {
+std::optional<ForeignFile> OpenPerfMap(const Root& root, uint32_t pid) {
   return Regular(OpenInside(root, pid, fmt::format("tmp/perf-{}.map", InnerPid(root, pid))), 0);
 }
 

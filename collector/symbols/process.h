@@ -42,16 +42,29 @@ struct FileId {
   }
 };
 
-struct OpenFile {
-  FileSource source;
-  FileId id;
+// A file of another process, opened when it is first to be read: what is known already needs no
+// more than its identity. Not ready when it has gone meanwhile, or is another.
+class ForeignFile : public ByteSource {
+ public:
+  ForeignFile(std::string path, const FileId& id) : path_(std::move(path)), id_(id) {}
+  ForeignFile(FileSource file, const FileId& id) : id_(id), file_(std::move(file)) {}
+
+  const FileId& id() const { return id_; }
+  uint64_t size() const override { return id_.bytes; }
+  bool Ready() const override;
+  bool Read(uint64_t offset, std::span<std::byte> to) const override;
+
+ private:
+  const std::string path_;
+  const FileId id_;
+  mutable std::optional<FileSource> file_;
 };
 
 // The file behind a mapping, whether it still has a name or not; nullopt when there is none.
-std::optional<OpenFile> OpenMapped(const Root& root, uint32_t pid, const Mapping& mapping,
-                                   const std::string& path);
+std::optional<ForeignFile> FindMapped(const Root& root, uint32_t pid, const Mapping& mapping,
+                                      const std::string& path);
 
 // /tmp/perf-<pid>.map as the process wrote it: in its mount namespace, by its own pid.
-std::optional<OpenFile> OpenPerfMap(const Root& root, uint32_t pid);
+std::optional<ForeignFile> OpenPerfMap(const Root& root, uint32_t pid);
 
 }  // namespace huatuo

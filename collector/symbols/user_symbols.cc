@@ -73,11 +73,11 @@ class UserSymbols::Question {
       if (vdso != nullptr) InModule(*vdso, modules_.vdso_source(), mapping, asked);
       return;
     }
-    const std::optional<OpenFile> file = OpenMapped(root_, view_.process.pid, mapping, path);
+    const std::optional<ForeignFile> file = FindMapped(root_, view_.process.pid, mapping, path);
     Module* module = file.has_value() ? modules_.Of(*file) : nullptr;
     if (module != nullptr) {
-      InModule(*module, file->source, mapping, asked);
-    } else if (mapping.inode != 0 && !file.has_value()) {
+      InModule(*module, *file, mapping, asked);
+    } else if (mapping.inode != 0 && (!file.has_value() || !file->Ready())) {
       for (const size_t i : asked) Place(i, mapping, FileOffset(mapping, addresses_[i]));
     } else {
       // Code that the process made, in memory or in a file of its own.
@@ -119,14 +119,14 @@ class UserSymbols::Question {
       answer_.cut = true;
       return;
     }
-    const std::optional<OpenFile> file = OpenPerfMap(root_, view_.process.pid);
+    const std::optional<ForeignFile> file = OpenPerfMap(root_, view_.process.pid);
     if (!file.has_value()) return;
     const int64_t begin = NowNs(CLOCK_THREAD_CPUTIME_ID);
     std::sort(jit_.begin(), jit_.end(),
               [&](size_t a, size_t b) { return addresses_[a] < addresses_[b]; });
     std::vector<uint64_t> sorted;
     for (const size_t i : jit_) sorted.push_back(addresses_[i]);
-    const JitSymbols symbols = FindInPerfMap(file->source, sorted);
+    const JitSymbols symbols = FindInPerfMap(*file, sorted);
     answer_.cut = answer_.cut || symbols.cut;
     for (size_t n = 0; n < jit_.size(); ++n) {
       const JitSymbol& symbol = symbols.found[n];

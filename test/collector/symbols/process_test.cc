@@ -195,6 +195,31 @@ TEST_CASE("the memory for names keeps its bound, and forgotten files are read ag
         "/lib/0.so|a_name_that_is_not_short_0_0|0x401000+0x0 ");
 }
 
+TEST_CASE("a file that is gone before it is read is not taken for one without names") {
+  const ProcTree tree;
+  tree.Write("/a.so", MakeElf({{"first", 0x401000, 16}, {"second", 0x401010, 16}}));
+  const std::string path = tree.folder() + "/a.so";
+  struct stat status {};
+  REQUIRE(stat(path.c_str(), &status) == 0);
+  const FileId id{status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size),
+                  status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec};
+  FileId changed = id;
+  ++changed.changed_ns;
+  ModuleCache modules(1 << 20);
+  CHECK(modules.Of(ForeignFile(path, changed)) == nullptr);
+  CHECK(modules.Of(ForeignFile(path + ".gone", id)) == nullptr);
+  CHECK(modules.counts().files + modules.counts().unreadable == 0);
+  const ForeignFile file(path, id);
+  Module* const module = modules.Of(file);
+  REQUIRE(module != nullptr);
+  modules.Look(*module, file, std::vector<uint64_t>{0x401000});
+  modules.Look(*module, ForeignFile(path + ".gone", id), std::vector<uint64_t>{0x401000, 0x401010});
+  CHECK(module->Find(0x401000)->name == "first");
+  CHECK(!module->Find(0x401010).has_value());
+  modules.Look(*module, file, std::vector<uint64_t>{0x401010});
+  CHECK(module->Find(0x401010)->name == "second");
+}
+
 TEST_CASE("the vdso of this kernel has names") {
   Mappings mappings;
   const Root root;
