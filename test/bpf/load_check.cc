@@ -3,6 +3,7 @@
 //
 // Exit 1 when a file cannot be opened, the verifier refuses a program (that is our fault, while a
 // missing hook is the kernel's), or no program of any file works here.
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <linux/perf_event.h>
@@ -57,6 +58,25 @@ Result LoadFailure(int error) {
           fmt::format("load: {}", strerror(error))};
 }
 
+// The kernel's variables that the file names and this kernel's BTF does not. They are weak, so that
+// only the programs that use them are refused.
+std::string MissingSymbols(const bpf_object* object) {
+  const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), &btf__free);
+  const btf* own = bpf_object__btf(object);
+  const int section = btf__find_by_name_kind(own, ".ksyms", BTF_KIND_DATASEC);
+  std::string missing;
+  if (section < 0 || kernel == nullptr) return missing;
+  const btf_type* variables = btf__type_by_id(own, static_cast<uint32_t>(section));
+  for (int i = 0; i < btf_vlen(variables); ++i) {
+    const btf_type* variable = btf__type_by_id(own, btf_var_secinfos(variables)[i].type);
+    const char* name = btf__name_by_offset(own, variable->name_off);
+    if (!btf_is_var(variable)) continue;
+    if (btf__find_by_name_kind(kernel.get(), name, BTF_KIND_VAR) < 0)
+      missing += fmt::format(" {}", name);
+  }
+  return missing;
+}
+
 // A program of a perf event needs one: a tick of CPU 0.
 bpf_link* Attach(const bpf_program* program) {
   if (bpf_program__type(program) != BPF_PROG_TYPE_PERF_EVENT) return bpf_program__attach(program);
@@ -80,6 +100,11 @@ Result TryProgram(const std::string& file, const std::string& name) {
   }
   LastLog().clear();
   if (const int error = bpf_object__load(object.get())) {
+    // What the verifier sees in place of the address of a variable that is not there.
+    const bool lacks = LastLog().find("expected=percpu_ptr") != std::string::npos;
+    const std::string missing = lacks ? MissingSymbols(object.get()) : "";
+    if (!missing.empty())
+      return {Outcome::kUnavailable, "load: the kernel does not name" + missing};
     return LoadFailure(-error);
   }
   bpf_link* link = Attach(wanted);
