@@ -131,6 +131,43 @@ bool Contend(const CgroupFolder& folder) {
   return added && told;
 }
 
+constexpr int kTurns = 1000;
+
+// Two processes of `folder` on one CPU that wake each other up, kTurns times each.
+bool TakeTurns(const CgroupFolder& folder) {
+  int pipes[2][2];
+  if (pipe(pipes[0]) != 0 || pipe(pipes[1]) != 0) return false;
+  bool added = true;
+  int children[2];
+  for (int i = 0; i < 2; ++i) {
+    children[i] = fork();
+    if (children[i] == 0) {
+      cpu_set_t only;
+      CPU_ZERO(&only);
+      CPU_SET(0, &only);
+      sched_setaffinity(0, sizeof(only), &only);
+      char turn = 0;
+      bool good = true;
+      for (int n = 0; good && n < kTurns; ++n) {
+        good = read(pipes[i][0], &turn, 1) == 1 && write(pipes[1 - i][1], &turn, 1) == 1;
+      }
+      _exit(good ? 0 : 1);
+    }
+    added = folder.Add(children[i]) && added;
+  }
+  bool good = write(pipes[0][1], "x", 1) == 1;
+  for (const int child : children) {
+    int status = 1;
+    waitpid(child, &status, 0);
+    good = good && status == 0;
+  }
+  for (const auto& ends : pipes) {
+    close(ends[0]);
+    close(ends[1]);
+  }
+  return added && good;
+}
+
 void Assign(sched_bpf* skeleton, const CgroupFolder& folder) {
   bpf_map__update_elem(skeleton->maps.slots, &folder.ref(), sizeof(cgroup_ref), &kSlot,
                        sizeof(kSlot), 0);
@@ -231,6 +268,28 @@ TEST_CASE("[host] every nanosecond of a container's waits has a cause") {
     // It reads its order, and ends.
     CHECK(sum.switches[1] >= 2);
     CHECK(sum.switches[1] <= 8);
+  }
+}
+
+TEST_CASE("[host] each short wait within a container is counted, and what was before it") {
+  for (const char* program : kPrograms) {
+    const CgroupFolder folder("cpu", "huatuo-sched-test");
+    const Skeleton skeleton = folder.ok() ? Open(program) : nullptr;
+    if (skeleton == nullptr) {
+      fmt::print("skipped: {}: no cgroup of the cpu controller, or no name\n", program);
+      continue;
+    }
+    Assign(skeleton.get(), folder);
+    REQUIRE(sched_bpf__attach(skeleton.get()) == 0);
+    REQUIRE(TakeTurns(folder));
+    sched_bpf__detach(skeleton.get());
+    const sched_histogram sum = Histogram(skeleton.get(), kSlot);
+    // Others of the machine come between some of them.
+    CHECK(Waits(skeleton.get(), kSlot, 0) >= 2 * kTurns - kTurns / 10);
+    CHECK(Waits(skeleton.get(), kSlot, 0) <= 4 * kTurns);
+    // Not all go by themselves: who is woken up may take the CPU at once.
+    CHECK(sum.switches[0] + sum.switches[1] >= 2 * kTurns - kTurns / 10);
+    CHECK(std::accumulate(sum.behind_ns, sum.behind_ns + SCHED_BEHINDS, uint64_t{0}) == sum.sum_ns);
   }
 }
 
